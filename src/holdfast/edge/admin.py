@@ -1,0 +1,249 @@
+"""The admin socket: how the command line, and later the control plane's link, ask the agent for something.
+
+A Unix socket of mode 0600 in the run directory; one JSON object a line each way. A request names what to
+``do``; the answer holds ``result`` or ``mistakes``, each with its remedy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from holdfast.edge.agent import Edge
+from holdfast.edge.dataplane.runtime import RuntimeLostError
+from holdfast.edge.settings import dotted
+from holdfast.edge.status import take_snapshot
+from holdfast.edge.store import dump_enforcement
+from holdfast.model.ban import Ban, parse_network
+from holdfast.model.enforcement import CustomerScope, Enforcement, HostScope, PathScope, Scope, SiteScope
+from holdfast.model.errors import HoldfastError, Mistake, error
+from holdfast.model.hostname import covers, parse_hostname
+from holdfast.model.path import parse_prefix
+
+BIGGEST_REQUEST = 1 << 24
+LONGEST_BAN = timedelta(days=1)
+
+
+class Request(BaseModel):
+    """The fields of one request, checked before anything is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Nothing(Request):
+    pass
+
+
+class BlockRequest(Request):
+    target: str = ""
+    customer: str = ""
+    ground: str = Field(min_length=1, max_length=500)
+    by: str = Field(min_length=1, max_length=200)
+    until: datetime | None = None
+    authority: str = Field(default="", max_length=200)
+
+
+class UnblockRequest(Request):
+    id: str
+
+
+class BanRequest(Request):
+    source: str
+    seconds: int = Field(default=60, ge=1, le=int(LONGEST_BAN.total_seconds()))
+    reason: str = ""
+
+
+class UnbanRequest(Request):
+    source: str
+
+
+class SiteRequest(Request):
+    site: dict[str, Any]
+
+
+class NameRequest(Request):
+    name: str
+
+
+class Admin:
+    """Serves the socket for one edge."""
+
+    def __init__(self, edge: Edge, stop: Callable[[], None]) -> None:
+        self._edge = edge
+        self._stop = stop
+        self._operations: dict[str, tuple[type[Request], Callable[[Any], Awaitable[object]]]] = {
+            "status": (Nothing, self._status),
+            "diff": (Nothing, self._diff),
+            "apply": (Nothing, self._apply),
+            "reload": (Nothing, self._reload),
+            "stop": (Nothing, self._end),
+            "blocks": (Nothing, self._blocks),
+            "block": (BlockRequest, self._block),
+            "unblock": (UnblockRequest, self._unblock),
+            "ban": (BanRequest, self._ban),
+            "unban": (UnbanRequest, self._unban),
+            "put_site": (SiteRequest, self._put_site),
+            "remove_site": (NameRequest, self._remove_site),
+        }
+
+    async def serve(self) -> asyncio.Server:
+        """Listen; the caller closes the server."""
+        path = self._edge.root / "agent.sock"
+        path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(self._converse, str(path), limit=BIGGEST_REQUEST)
+        finally:
+            os.umask(before)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                answer = await self._answer(line)
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        except (OSError, ValueError):
+            pass  # the asker has gone, or sent more than a request can be
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, object]:
+        try:
+            request = json.loads(line)
+            shape, perform = self._operations[request.pop("do")]
+            return {"result": await perform(shape.model_validate(request))}
+        except HoldfastError as wrong:
+            return _mistakes(*wrong.mistakes)
+        except ValidationError as wrong:
+            return _mistakes(
+                *(Mistake(dotted(each["loc"]), each["msg"], "correct it") for each in wrong.errors())
+            )
+        except RuntimeLostError as lost:
+            return _mistakes(
+                Mistake("", f"HAProxy does not answer ({lost})", "the agent is at it: try again in a second")
+            )
+        except (ValueError, KeyError, AttributeError, TypeError):
+            return _mistakes(
+                Mistake("", "this is no request that the agent knows", "use the holdfast command")
+            )
+
+    async def _status(self, _: Nothing) -> object:
+        return (await take_snapshot(self._edge)).as_json()
+
+    async def _diff(self, _: Nothing) -> object:
+        """What HAProxy lacks or has too much; ``later`` is only waiting to be swept up."""
+        steps = await self._edge.reconciler.difference()
+        places = self._edge.places
+        return {
+            "now": [command.text(places).splitlines()[0] for command in steps.now],
+            "later": [command.text(places).splitlines()[0] for command in steps.later],
+        }
+
+    async def _apply(self, _: Nothing) -> object:
+        return await self._edge.apply()
+
+    async def _reload(self, _: Nothing) -> object:
+        await self._edge.reload()
+        return {"reloads": self._edge.reloads}
+
+    async def _end(self, _: Nothing) -> object:
+        asyncio.get_running_loop().call_later(0.05, self._stop)
+        return {"stopping": True}
+
+    async def _blocks(self, _: Nothing) -> object:
+        return [
+            {**dump_enforcement(each), "scope": str(each.scope), "status": each.status}
+            for each in self._edge.desired.enforcements.values()
+        ]
+
+    async def _block(self, request: BlockRequest) -> object:
+        now = self._edge.clock()
+        until = request.until or now + timedelta(days=30)
+        if until.tzinfo is None:
+            raise error(f"{until} does not say its time zone", "write it like 2026-12-24T18:00:00Z", "until")
+        if until <= now:
+            raise error(f"{until} is over", "name a time to come", "until")
+        enforcement = Enforcement(
+            id=f"{now:%Y%m%d}-{secrets.token_hex(4)}",
+            scope=self._scope(request),
+            ground=request.ground,
+            since=now,
+            until=until,
+            by=request.by,
+            authority=request.authority,
+        )
+        await self._edge.block(enforcement)
+        return {
+            **dump_enforcement(enforcement),
+            "scope": str(enforcement.scope),
+            "status": enforcement.status,
+        }
+
+    def _scope(self, request: BlockRequest) -> Scope:
+        desired = self._edge.desired
+        if bool(request.customer) == bool(request.target):
+            raise error(
+                "name one thing to block", "a site, a hostname, hostname/path, or a customer", "target"
+            )
+        if request.customer:
+            if request.customer not in desired.customers():
+                raise error(
+                    f"no site here belongs to {request.customer!r}", "see 'holdfast status'", "customer"
+                )
+            return CustomerScope(request.customer)
+        if request.target in desired.sites:
+            return SiteScope(request.target)
+        bare = request.target.removeprefix("https://").removeprefix("http://")
+        host, slash, path = bare.partition("/")
+        hostname = parse_hostname(host.partition(":")[0], "target")
+        site = next(
+            (
+                site
+                for site in desired.sites.values()
+                if any(covers(pattern, hostname) for pattern in site.hostnames)
+            ),
+            None,
+        )
+        if site is None:
+            raise error(f"no site here is named or answers for {host!r}", "see 'holdfast status'", "target")
+        if path:
+            return PathScope(site.name, parse_prefix(slash + path, "target"))
+        return HostScope(hostname)
+
+    async def _unblock(self, request: UnblockRequest) -> object:
+        await self._edge.unblock(request.id)
+        return {"lifted": request.id}
+
+    async def _ban(self, request: BanRequest) -> object:
+        source = parse_network(request.source, "source")
+        until = self._edge.clock() + timedelta(seconds=request.seconds)
+        await self._edge.ban(Ban(source, until, request.reason))
+        return {"source": str(source), "until": until.isoformat()}
+
+    async def _unban(self, request: UnbanRequest) -> object:
+        source = parse_network(request.source, "source")
+        await self._edge.unban(source)
+        return {"source": str(source)}
+
+    async def _put_site(self, request: SiteRequest) -> object:
+        await self._edge.put_site(request.site)
+        return {"site": request.site.get("name")}
+
+    async def _remove_site(self, request: NameRequest) -> object:
+        await self._edge.remove_site(request.name)
+        return {"removed": request.name}
+
+
+def _mistakes(*mistakes: Mistake) -> dict[str, object]:
+    return {
+        "mistakes": [
+            {"place": each.place, "problem": each.problem, "remedy": each.remedy} for each in mistakes
+        ]
+    }

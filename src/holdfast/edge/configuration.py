@@ -1,0 +1,247 @@
+"""``holdfast.toml`` → settings and sites: reads the file and the certificates it names, checks all of it
+at once, and starts nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from holdfast.edge.certificates import read_authority, read_certificate
+from holdfast.edge.dataplane.facts import allow_keys
+from holdfast.edge.listen import Listener, parse_listeners
+from holdfast.edge.settings import (
+    EdgeSettings,
+    OriginSettings,
+    Settings,
+    SiteSettings,
+    explain,
+    line_numbers,
+    nearest_line,
+)
+from holdfast.model.ban import parse_network
+from holdfast.model.enforcement import Provider
+from holdfast.model.errors import HoldfastError, Mistake, error
+from holdfast.model.hostname import parse_hostname, parse_pattern
+from holdfast.model.site import Https, Limits, Network, Origin, OriginTls, Protocol, Service, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A checked ``holdfast.toml``."""
+
+    path: Path
+    edge: EdgeSettings
+    provider: Provider
+    sites: dict[str, Site]
+    http: tuple[Listener, ...]
+    https: tuple[Listener, ...]
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        return self.http + self.https
+
+
+class Mistakes:
+    """Collects what is wrong, so that a person hears of everything at once."""
+
+    def __init__(self, file: str, lines: dict[str, int]) -> None:
+        self.found: list[Mistake] = []
+        self._file = file
+        self._lines = lines
+
+    def where(self, place: str) -> str:
+        line = nearest_line(place, self._lines)
+        return f"{self._file}:{line}: {place}" if line else f"{self._file}: {place}"
+
+    def add(self, place: str, problem: str, remedy: str) -> None:
+        self.found.append(Mistake(self.where(place), problem, remedy))
+
+    def take(self, place: str, raised: HoldfastError) -> None:
+        self.found += [Mistake(self.where(place), each.problem, each.remedy) for each in raised.mistakes]
+
+    def raise_any(self) -> None:
+        if self.found:
+            raise HoldfastError(*self.found)
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read and check a configuration file.
+
+    Raises HoldfastError with one mistake for each thing that is wrong: its place, and the remedy.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as refused:
+        raise error(
+            f"cannot read {path} ({refused})",
+            "name a configuration file with --config, or run 'holdfast up --demo'",
+        ) from refused
+    return parse_configuration(text, path)
+
+
+def parse_configuration(text: str, path: Path) -> Configuration:
+    """As ``read_configuration``, for text that is already there; other files are named relative to ``path``."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as broken:
+        raise error(f"this is not TOML: {broken}", "correct that line", str(path)) from broken
+    lines = line_numbers(text)
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as invalid:
+        raise HoldfastError(*explain(invalid, lines, str(path))) from invalid
+    mistakes = Mistakes(str(path), lines)
+    http = _listeners(settings.edge.http, "edge.http", mistakes)
+    https = _listeners(settings.edge.https, "edge.https", mistakes)
+    if not http and not https:
+        mistakes.add("edge", "there is no address to listen at", 'set http = ["*:80"]')
+    sites = build_sites(settings.sites, http + https, path.parent, mistakes)
+    mistakes.raise_any()
+    provider = Provider(**settings.provider.model_dump())
+    return Configuration(path, settings.edge, provider, sites, http, https)
+
+
+def _listeners(texts: Iterable[str], place: str, mistakes: Mistakes) -> tuple[Listener, ...]:
+    try:
+        return parse_listeners(texts, place)
+    except HoldfastError as wrong:
+        mistakes.take(place, wrong)
+        return ()
+
+
+def build_sites(
+    settings: Sequence[SiteSettings], listeners: Sequence[Listener], base: Path, mistakes: Mistakes
+) -> dict[str, Site]:
+    """The sites of ``settings``, with what is wrong added to ``mistakes``; files are relative to ``base``."""
+    sites: dict[str, Site] = {}
+    owners: dict[str, str] = {}
+    for number, each in enumerate(settings, 1):
+        place = f"sites[{number}]"
+        if each.name in sites:
+            mistakes.add(f"{place}.name", f"there are two sites named {each.name!r}", "rename one of them")
+        site = build_site(each, listeners, base, mistakes, place)
+        sites[each.name] = site
+        for hostname in site.hostnames:
+            if hostname in owners:
+                mistakes.add(
+                    f"{place}.hostnames",
+                    f"{hostname!r} already belongs to site {owners[hostname]!r}",
+                    "remove it from one of the two",
+                )
+            owners.setdefault(hostname, each.name)
+    return sites
+
+
+def build_site(
+    settings: SiteSettings, listeners: Sequence[Listener], base: Path, mistakes: Mistakes, place: str
+) -> Site:
+    """One site; what is wrong is added to ``mistakes`` and the site is then not to be used."""
+    hostnames: list[str] = []
+    for text in settings.hostnames:
+        try:
+            hostnames.append(parse_pattern(text))
+        except HoldfastError as wrong:
+            mistakes.take(f"{place}.hostnames", wrong)
+    service = Service(settings.service)
+    _check_service(settings, service, mistakes, place)
+    certificate = None
+    if settings.certificate is not None:
+        try:
+            key = base / settings.key if settings.key else None
+            certificate = read_certificate(base / settings.certificate, key, hostnames)
+        except HoldfastError as wrong:
+            mistakes.take(f"{place}.certificate", wrong)
+    return Site(
+        name=settings.name,
+        customer=settings.customer,
+        hostnames=tuple(dict.fromkeys(hostnames)),
+        origins=_origins(settings, listeners, base, mistakes, place),
+        service=service,
+        https=Https(settings.https),
+        certificate=certificate,
+        limits=Limits(settings.limits.requests_per_second, settings.limits.origin_connections),
+        allow=_networks(settings.allow, f"{place}.allow", mistakes),
+    )
+
+
+def _check_service(settings: SiteSettings, service: Service, mistakes: Mistakes, place: str) -> None:
+    if service is Service.TCP:
+        for name in ("certificate", "key", "allow"):
+            if getattr(settings, name):
+                mistakes.add(
+                    f"{place}.{name}",
+                    "a tcp site is passed through unopened",
+                    f"remove {name}, or set service to 'web'",
+                )
+        if settings.https != "optional" or settings.limits.requests_per_second is not None:
+            mistakes.add(
+                place, "a tcp site has no requests to redirect or count", "remove https and the limit"
+            )
+        if any(origin.scheme == "https" or origin.protocol == "h2" for origin in settings.origins):
+            mistakes.add(
+                f"{place}.origins", "a tcp site is passed through unopened", "remove scheme and protocol"
+            )
+    elif settings.https != "optional" and settings.certificate is None:
+        mistakes.add(
+            f"{place}.https",
+            "HTTPS is demanded but there is no certificate",
+            "set certificate, or https = 'optional'",
+        )
+    if settings.key is not None and settings.certificate is None:
+        mistakes.add(f"{place}.key", "there is a key without a certificate", "set certificate")
+
+
+def _networks(texts: Sequence[str], place: str, mistakes: Mistakes) -> tuple[Network, ...]:
+    networks = []
+    for text in texts:
+        try:
+            network = parse_network(text)
+            allow_keys(network)
+            networks.append(network)
+        except HoldfastError as wrong:
+            mistakes.take(place, wrong)
+    return tuple(dict.fromkeys(networks))
+
+
+def _origins(
+    settings: SiteSettings, listeners: Sequence[Listener], base: Path, mistakes: Mistakes, place: str
+) -> tuple[Origin, ...]:
+    origins: list[Origin] = []
+    for number, each in enumerate(settings.origins, 1):
+        here = f"{place}.origins[{number}]"
+        try:
+            origin = _origin(each, listeners, base)
+        except HoldfastError as wrong:
+            mistakes.take(here, wrong)
+            continue
+        if origin in origins:
+            mistakes.add(here, "this origin is there twice", "remove one of the two")
+        origins.append(origin)
+    return tuple(origins)
+
+
+def _origin(settings: OriginSettings, listeners: Sequence[Listener], base: Path) -> Origin:
+    try:
+        address = ipaddress.ip_address(settings.address.strip("[]"))
+    except ValueError:
+        raise error(f"{settings.address!r} is not an IP address", "write one, such as 192.0.2.10") from None
+    port = settings.port or (443 if settings.scheme == "https" else 80)
+    if any(listener.is_reached_by(address, port) for listener in listeners):
+        raise error(
+            f"the origin {settings.address} port {port} is this edge itself: requests would go in a circle",
+            "name the machine or port that really holds the site",
+        )
+    if settings.scheme == "http":
+        if settings.server_name or settings.ca:
+            raise error("server_name and ca only make sense with TLS", "set scheme = 'https', or remove them")
+        return Origin(address, port, None, Protocol(settings.protocol))
+    if settings.server_name is None:
+        raise error("server_name is missing", "name what the origin's certificate must carry")
+    authority = read_authority(base / settings.ca) if settings.ca else None
+    tls = OriginTls(parse_hostname(settings.server_name), authority)
+    return Origin(address, port, tls, Protocol(settings.protocol))

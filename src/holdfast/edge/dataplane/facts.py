@@ -1,0 +1,212 @@
+"""Nouns to pictures: what HAProxy should hold for one site, one blocked scope, one source.
+
+Each function answers for a *unit*: the pictures of different units never name the same thing, so that a
+change of one unit is planned without looking at the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+
+from holdfast.edge.dataplane.commands import Places
+from holdfast.edge.dataplane.pages import BlockNotice, problem, record
+from holdfast.edge.dataplane.picture import Authority, Flag, Listed, Maps, Picture, Server
+from holdfast.model.ban import Ban
+from holdfast.model.enforcement import (
+    CustomerScope,
+    Enforcement,
+    HostScope,
+    PathScope,
+    Provider,
+    Scope,
+    SiteScope,
+)
+from holdfast.model.errors import error
+from holdfast.model.hostname import WILDCARD
+from holdfast.model.site import Network, Origin, Protocol, Service, Site
+
+ALLOW_MASKS = ((8, 32), (16, 48), (24, 56), (32, 64), (32, 128))
+"""Prefix lengths (IPv4, IPv6) at which HAProxy looks a source up in the allow list of a site."""
+MOST_ALLOW_ENTRIES = 256
+
+LIMIT_SECONDS = 10
+"""The window over which a client's requests are averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteId:
+    """A site's number in the data plane, never reused. The customer's number is part of it, so that a
+    block of a whole customer is one entry."""
+
+    customer: int
+    site: int
+
+    def __str__(self) -> str:
+        return f"{self.customer}-{self.site}"
+
+
+def site_facts(site: Site, site_id: SiteId, slot: str, places: Places) -> Picture:
+    """What HAProxy should hold for ``site`` in the backend ``slot``.
+
+    Raises HoldfastError when an allow list is too fine to be looked up cheaply.
+    """
+    sid = str(site_id)
+    picture = Picture(maps={(Maps.BACKENDS, sid): slot})
+    exact, wild = (
+        (Maps.HOSTS, Maps.WILDCARDS)
+        if site.service is Service.WEB
+        else (Maps.PASS_HOSTS, Maps.PASS_WILDCARDS)
+    )
+    for pattern in site.hostnames:
+        if pattern.startswith(WILDCARD):
+            picture.maps[wild, pattern.removeprefix(WILDCARD)] = sid
+        else:
+            picture.maps[exact, pattern] = sid
+    for origin in site.origins:
+        _add_origin(picture, site, origin, sid, slot, places)
+    if site.service is Service.WEB:
+        _add_web_facts(picture, site, sid)
+    return picture
+
+
+def _add_web_facts(picture: Picture, site: Site, sid: str) -> None:
+    flags = 0
+    for network in site.allow:
+        flags |= Flag.ALLOW
+        for masked in allow_keys(network):
+            picture.maps[Maps.ALLOW, f"{sid}|{masked}"] = "1"
+    if site.limits.requests_per_second is not None:
+        flags |= Flag.LIMIT
+        picture.maps[Maps.LIMITS, sid] = str(site.limits.requests_per_second * LIMIT_SECONDS)
+    if site.https.value != "optional":
+        flags |= Flag.REDIRECT
+    if site.https.value == "strict":
+        flags |= Flag.HSTS
+    if flags:
+        picture.maps[Maps.FLAGS, sid] = str(flags)
+    if site.certificate is not None:
+        name = f"{sid}-{_digest(site.certificate.pem, *site.hostnames)}"
+        picture.certificates[name] = Listed(site.hostnames, site.certificate.pem)
+
+
+def _add_origin(picture: Picture, site: Site, origin: Origin, sid: str, slot: str, places: Places) -> None:
+    host = f"[{origin.address}]" if origin.address.version == 6 else str(origin.address)
+    words = [f"{host}:{origin.port}", "pool-max-conn 256", "pool-purge-delay 10s", "check", "inter 2s"]
+    if site.service is Service.WEB and origin.tls is not None:
+        authority = "@system-ca"
+        if origin.tls.authority is not None:
+            name = f"ca-{sid}-{_digest(origin.tls.authority)}"
+            picture.authorities[name] = Authority(pem=origin.tls.authority)
+            authority = places.authority(name)
+        server_name = origin.tls.server_name
+        alpn = "h2" if origin.protocol is Protocol.HTTP2 else "http/1.1"
+        words += [f"ssl verify required ca-file {authority} sni str({server_name}) verifyhost {server_name}"]
+        words += [f"alpn {alpn} check-ssl check-sni {server_name}"]
+    elif site.service is Service.WEB and origin.protocol is Protocol.HTTP2:
+        words.append("proto h2")
+    arguments = " ".join(words)
+    server = Server(site.limits.origin_connections, arguments=arguments)
+    picture.servers[slot, f"o{_digest(arguments)}"] = server
+
+
+def allow_keys(network: Network) -> list[str]:
+    """The masked addresses under which ``network`` is looked up; an odd prefix is spelled out.
+
+    Raises HoldfastError beyond ``MOST_ALLOW_ENTRIES`` of them.
+    """
+    family = 0 if isinstance(network, IPv4Network) else 1
+    steps = sorted({masks[family] for masks in ALLOW_MASKS})
+    step = next(length for length in steps if length >= network.prefixlen)
+    if 2 ** (step - network.prefixlen) > MOST_ALLOW_ENTRIES:
+        raise error(
+            f"the allow list entry {network} would take {2 ** (step - network.prefixlen)} entries",
+            f"write it as networks of one of the lengths {', '.join(f'/{length}' for length in steps)}",
+        )
+    return [str(part.network_address) for part in network.subnets(new_prefix=step)]
+
+
+def block_facts(
+    scope: Scope,
+    enforcements: Iterable[Enforcement],
+    sites: Mapping[str, SiteId],
+    customers: Mapping[str, int],
+    provider: Provider,
+) -> Picture:
+    """What HAProxy should hold for the blocks of one scope: of several, visitors see the one that lasts
+    longest. A scope whose site or customer is not on this edge needs nothing here."""
+    key = scope_key(scope, sites, customers)
+    chosen = max(enforcements, key=lambda each: (each.until, each.id), default=None)
+    if chosen is None or key is None:
+        return Picture()
+    notice = BlockNotice(
+        id=chosen.id,
+        status=chosen.status,
+        provider=provider.name,
+        provider_url=provider.url,
+        ground=chosen.ground,
+        since=chosen.since,
+        until=chosen.until,
+        statement=provider.statement.replace("{id}", chosen.id),
+        record=provider.record.replace("{id}", chosen.id),
+        appeal=provider.appeal.replace("{id}", chosen.id),
+        authority=chosen.authority,
+    )
+    line, document = record(notice), problem(notice)
+    record_id = f"{chosen.id}.{_digest(line, document, *key)}"
+    picture = Picture(
+        maps={
+            (Maps.BLOCK_RECORDS, record_id): line,
+            (Maps.BLOCK_PROBLEMS, record_id): document,
+            key: record_id,
+        }
+    )
+    if isinstance(scope, PathScope):
+        picture.maps[Maps.BLOCK_PATHS, str(sites[scope.site])] = "1"
+    return picture
+
+
+def scope_key(
+    scope: Scope, sites: Mapping[str, SiteId], customers: Mapping[str, int]
+) -> tuple[str, str] | None:
+    """The one entry that puts a block of ``scope`` in force; None where this edge does not serve it."""
+    match scope:
+        case CustomerScope(customer):
+            return (Maps.BLOCK_CUSTOMERS, str(customers[customer])) if customer in customers else None
+        case SiteScope(site):
+            return (Maps.BLOCK_SITES, str(sites[site])) if site in sites else None
+        case HostScope(hostname):
+            return (Maps.BLOCK_HOSTS, hostname)
+        case PathScope(site, prefix):
+            return (Maps.BLOCK_PREFIXES, f"{sites[site]}{prefix}") if site in sites else None
+
+
+def source_facts(
+    source: Network, ban: Ban | None, banned: Container[Network], allowed: Container[Network]
+) -> Picture:
+    """What HAProxy should hold for one network, looked up by longest prefix before TLS.
+
+    An allowed network is let through a wider ban, and a ban within an allowed network is left out: the
+    allow list wins. ``ban`` is the ban of exactly this network, if any.
+    """
+    key = (Maps.BANS, str(source))
+    if any(wider in allowed for wider in _supernets(source)):
+        through = source in allowed and any(wider in banned for wider in _supernets(source))
+        return Picture(maps={key: "0"}) if through else Picture()
+    return Picture(maps={key: str(_unix(ban.until))}) if ban is not None else Picture()
+
+
+def _supernets(network: Network) -> Iterator[Network]:
+    """``network`` and every network around it."""
+    return (network.supernet(new_prefix=length) for length in range(network.prefixlen, -1, -1))
+
+
+def _unix(moment: datetime) -> int:
+    return int(moment.astimezone(UTC).timestamp())
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,229 @@
+"""Picture + frame → the files that HAProxy reads at a start: its configuration, maps, pages, keys.
+
+What is rendered equals what the Runtime API has built up, so that a start, a reload and a change at run
+time all end in the same picture. Pure: text in, text out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from holdfast.edge.dataplane.commands import Places
+from holdfast.edge.dataplane.pages import LANGUAGES, block_page
+from holdfast.edge.dataplane.picture import META, ORDER, Maps, Picture, Server
+from holdfast.edge.dataplane.rules import PASS_STEPS, WEB_STEPS, Context, Step
+from holdfast.edge.dataplane.slots import slot_names
+from holdfast.model.site import Service
+
+HOP = "hop"
+BUFFER = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is fixed between two reloads: the shape of the configuration file."""
+
+    places: Places
+    edge_id: str
+    http: tuple[str, ...]
+    """Addresses to bind, such as ``*:80`` or ``[::1]:8080``."""
+    https: tuple[str, ...]
+    https_port: int | None
+    """The HTTPS port that visitors see."""
+    web_slots: int
+    pass_slots: int
+    traffic_threads: int
+    maxconn: int
+    user: str | None = None
+    """The account that HAProxy drops to; None: it stays what it is (not root)."""
+    clients: int = 100_000
+    """Clients that the table of per-client counters holds."""
+
+    @property
+    def change_socket(self) -> str:
+        return str(self.places.root / "change.sock")
+
+    @property
+    def scan_socket(self) -> str:
+        return str(self.places.root / "scan.sock")
+
+    @property
+    def digest(self) -> str:
+        """Names the shape: where it differs from the running one, a reload is due."""
+        return hashlib.sha256(configuration(self, Picture()).encode()).hexdigest()[:16]
+
+
+def files(frame: Frame, picture: Picture, boot: str, epoch: int) -> dict[str, str]:
+    """Path → content of every file for a start. ``boot`` names this rendering in HAProxy's memory."""
+    places = frame.places
+    entries: dict[str, list[str]] = defaultdict(list)
+    for (name, key), value in picture.maps.items():
+        entries[name].append(f"{key} {value}\n")
+    meta = {
+        "boot": boot,
+        "frame": frame.digest,
+        "epoch": str(epoch),
+        "web_slots": str(frame.web_slots),
+        "pass_slots": str(frame.pass_slots),
+    }
+    result = {places.map(name): "".join(entries[name]) for name in ORDER}
+    result[places.map(META)] = "".join(f"{key} {value}\n" for key, value in meta.items())
+    for status in (403, 451):
+        for language in LANGUAGES:
+            result[places.page(status, language)] = block_page(status, language)
+    listed = []
+    for name, certificate in sorted(picture.certificates.items()):
+        result[places.certificate(name)] = certificate.pem
+        listed.append(" ".join((places.certificate(name), *certificate.patterns)))
+    result[places.certificate_list] = "".join(f"{line}\n" for line in listed)
+    for name, authority in sorted(picture.authorities.items()):
+        result[places.authority(name)] = authority.pem
+    result[str(places.root / "haproxy.cfg")] = configuration(frame, picture)
+    return result
+
+
+def configuration(frame: Frame, picture: Picture) -> str:
+    """The configuration file."""
+    context = Context(frame.places, frame.edge_id, frame.https_port)
+    sections = [
+        _global(frame),
+        _defaults(),
+        _section("frontend web", _web_binds(frame), WEB_STEPS, context),
+        _tables(frame),
+        _unused(frame),
+    ]
+    if frame.https:
+        sections.append(_section("frontend tls", _tls_binds(frame), PASS_STEPS, context, _tls_route(frame)))
+    sections += _backends(frame, picture)
+    return "\n".join(sections)
+
+
+def _global(frame: Frame) -> str:
+    last = frame.traffic_threads
+    lines = [
+        "expose-experimental-directives",  # normalize-uri
+        f"nbthread {last + 2}",
+        f"maxconn {frame.maxconn}",
+        # Changes and table scans have a thread each: a scan of a million entries must not delay a block.
+        f"stats socket {frame.change_socket} mode 600 level admin expose-fd listeners thread {last + 1}",
+        f"stats socket {frame.scan_socket} mode 600 level admin thread {last + 2}",
+        "stats timeout 1h",
+        "hard-stop-after 1h",
+        "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
+        "ssl-default-bind-ciphers ECDHE+AESGCM:ECDHE+CHACHA20",
+        "ssl-default-server-options ssl-min-ver TLSv1.2",
+        "tune.ssl.default-dh-param 2048",
+        f"tune.bufsize {BUFFER}",
+    ]
+    if frame.user is not None:
+        lines += [f"user {frame.user}", f"chroot {frame.places.root / 'jail'}"]
+    return _block("global", lines)
+
+
+def _defaults() -> str:
+    return _block(
+        "defaults",
+        [
+            "mode http",
+            "timeout connect 5s",
+            "timeout http-request 10s",
+            "timeout http-keep-alive 15s",
+            "timeout client 2m",
+            "timeout server 2m",
+            "timeout queue 30s",
+            "timeout tunnel 1h",
+            "timeout client-fin 10s",
+            "option redispatch",
+            "retries 2",
+        ],
+    )
+
+
+def _threads(frame: Frame) -> str:
+    return "thread 1" if frame.traffic_threads == 1 else f"thread 1-{frame.traffic_threads}"
+
+
+def _web_binds(frame: Frame) -> list[str]:
+    lines = [f"bind {address} {_threads(frame)}" for address in frame.http]
+    if frame.https:
+        lines.append(
+            f"bind abns@{_hop_name(frame)} accept-proxy ssl strict-sni crt-list {frame.places.certificate_list}"
+            f" alpn h2,http/1.1 {_threads(frame)}"
+        )
+    return ["mode http", *lines]
+
+
+def _tls_binds(frame: Frame) -> list[str]:
+    return ["mode tcp", *(f"bind {address} {_threads(frame)}" for address in frame.https)]
+
+
+def _tls_route(frame: Frame) -> list[str]:
+    backends = frame.places.map(Maps.BACKENDS)
+    return [
+        f"use_backend %[var(sess.sid),map({backends})] if {{ var(sess.sid) -m found }}",
+        f"default_backend {HOP}",
+    ]
+
+
+def _tables(frame: Frame) -> str:
+    """Counters: of each site; of each client of a site; of what is open for long (see ``rules``)."""
+    return "\n".join(
+        [
+            _block(
+                "backend sites",
+                [
+                    "stick-table type string len 24 size 100k expire 24h"
+                    " store gpc(2),http_req_cnt,http_req_rate(10s),http_err_cnt,conn_cnt,conn_cur,bytes_out_cnt"
+                ],
+            ),
+            _block(
+                "backend clients",
+                [f"stick-table type string len 64 size {frame.clients} expire 30s store http_req_rate(10s)"],
+            ),
+            _block("backend open", ["stick-table type string len 256 size 100k expire 1h store conn_cur"]),
+        ]
+    )
+
+
+def _unused(frame: Frame) -> str:
+    """HAProxy keeps only maps that some rule names; these must be there although none may."""
+    maps = (META, Maps.PASS_HOSTS, Maps.PASS_WILDCARDS)
+    rules = [f"http-request set-var(txn.none) str(none),map({frame.places.map(name)})" for name in maps]
+    return _block("backend unused", rules)
+
+
+def _backends(frame: Frame, picture: Picture) -> Iterator[str]:
+    in_slot: dict[str, list[tuple[str, Server]]] = defaultdict(list)
+    for (backend, name), server in sorted(picture.servers.items()):
+        in_slot[backend].append((name, server))
+    if frame.https:
+        yield _block(f"backend {HOP}", ["mode tcp", f"server {HOP} abns@{_hop_name(frame)} send-proxy-v2"])
+    for service, count in ((Service.WEB, frame.web_slots), (Service.TCP, frame.pass_slots)):
+        mode = ["mode tcp"] if service is Service.TCP else []
+        for slot in slot_names(service, count):
+            yield _block(f"backend {slot}", [*mode, "balance roundrobin", *_servers(in_slot[slot])])
+
+
+def _servers(servers: list[tuple[str, Server]]) -> list[str]:
+    return [f"server {name} {server.arguments} maxconn {server.maxconn}" for name, server in servers]
+
+
+def _hop_name(frame: Frame) -> str:
+    """Abstract sockets are shared by a whole network namespace, so the name must be this edge's own."""
+    return f"holdfast-{hashlib.sha256(str(frame.places.root).encode()).hexdigest()[:12]}"
+
+
+def _section(
+    title: str, head: list[str], steps: tuple[Step, ...], context: Context, tail: list[str] | None = None
+) -> str:
+    lines = [title, *(f"  {line}" for line in head)]
+    for step, rules in steps:
+        lines += [f"  # {step}", *(f"  {line}" for line in rules(context))]
+    return "\n".join([*lines, *(f"  {line}" for line in tail or [])]) + "\n"
+
+
+def _block(title: str, lines: list[str]) -> str:
+    return "\n".join([title, *(f"  {line}" for line in lines)]) + "\n"

@@ -1,0 +1,270 @@
+"""The request path: HAProxy's rules, in the one order that the design gives. Pure text.
+
+Each section is a function named after its step; ``WEB_STEPS`` is the order. A step that a later issue
+fills (clearance, signatures, challenge, priority) is listed there already, so that its place is fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast.edge.dataplane.commands import Places
+from holdfast.edge.dataplane.facts import ALLOW_MASKS, LIMIT_SECONDS
+from holdfast.edge.dataplane.pages import CONTENT_SECURITY_POLICY, LANGUAGES, RECORD_FIELDS
+from holdfast.edge.dataplane.picture import Flag, Maps
+
+BLOCKED, LIMITED = 0, 1
+"""Indices of the general-purpose counters of a site in the table ``sites``."""
+
+LONG_RESPONSE_BYTES = 262_144
+"""A response at least this long, or of unknown length, or a WebSocket, is noted in the table ``open``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the rules need to know beside the maps."""
+
+    places: Places
+    edge_id: str
+    https_port: int | None
+    """The public HTTPS port that redirects lead to; None: there is none."""
+
+
+def connection_rules(context: Context) -> list[str]:
+    """Step 1, where TCP is accepted: behind the internal hop HAProxy no longer sees the client.
+
+    HAProxy itself keeps a ban's end, so that it ends even while the agent is dead."""
+    return [
+        f"tcp-request connection set-var(sess.ban) src,map_ip({context.places.map(Maps.BANS)})",
+        "tcp-request connection set-var(sess.now) date if { var(sess.ban) -m found }",
+        "tcp-request connection reject if { var(sess.ban) -m found } { var(sess.ban),sub(sess.now) gt 0 }",
+    ]
+
+
+def passthrough_rules(context: Context) -> list[str]:
+    """SNI → site of service ``tcp`` → refused if blocked; everything else goes on to TLS by SNI."""
+    at = context.places.map
+    hello = "if { req.ssl_hello_type 1 }"
+    known = "if { var(sess.sid) -m found }"
+    return [
+        "tcp-request inspect-delay 3s",
+        f"tcp-request content set-var(sess.sni) req.ssl_sni,lower {hello}",
+        f"tcp-request content set-var(sess.sid) var(sess.sni),map({at(Maps.PASS_HOSTS)}) {hello}",
+        f"tcp-request content set-var(sess.sid) var(sess.sni),field(2,.,0),map({at(Maps.PASS_WILDCARDS)})"
+        f" {hello} !{{ var(sess.sid) -m found }}",
+        f"tcp-request content track-sc1 var(sess.sid) table sites {known}",
+        f"tcp-request content set-var(sess.blk) var(sess.sid),field(1,-),map({at(Maps.BLOCK_CUSTOMERS)}) {known}",
+        f"tcp-request content set-var(sess.blk) var(sess.sid),map({at(Maps.BLOCK_SITES)}) {known}"
+        " !{ var(sess.blk) -m found }",
+        f"tcp-request content set-var(sess.blk) var(sess.sni),map({at(Maps.BLOCK_HOSTS)}) {known}"
+        " !{ var(sess.blk) -m found }",
+        "tcp-request content set-var(sess.now) date if { var(sess.blk) -m found }",
+        f"tcp-request content set-var(sess.end) var(sess.blk),map({at(Maps.BLOCK_RECORDS)}),field(1,|)"
+        " if { var(sess.blk) -m found }",
+        "tcp-request content unset-var(sess.blk) if { var(sess.end) -m found } { var(sess.end) -m int gt 0 }"
+        " { var(sess.end),sub(sess.now) le 0 }",
+        f"tcp-request content sc-inc-gpc({BLOCKED},1) if {{ var(sess.blk) -m found }}",
+        "tcp-request content reject if { var(sess.blk) -m found }",
+        f"tcp-request content accept {hello}",
+        "tcp-request content reject",
+    ]
+
+
+def host_rules(context: Context) -> list[str]:
+    """Host → site id → slot. An unknown host costs three look-ups and a short answer."""
+    at = context.places.map
+    return [
+        "http-request del-header x-holdfast- -m beg",
+        f'http-request return status 508 content-type text/plain string "This request has been here before.\\n"'
+        f" if {{ req.fhdr(cdn-loop) -m sub holdfast-{context.edge_id} }}",
+        "http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.)",
+        f"http-request set-var(txn.sid) var(txn.host),map({at(Maps.HOSTS)})",
+        f"http-request set-var(txn.sid) var(txn.host),field(2,.,0),map({at(Maps.WILDCARDS)})"
+        " unless { var(txn.sid) -m found }",
+        f"http-request set-var(txn.slot) var(txn.sid),map({at(Maps.BACKENDS)}) if {{ var(txn.sid) -m found }}",
+        "http-request return status 421 content-type text/plain"
+        ' string "This server does not answer for that hostname.\\n" unless { var(txn.slot) -m found }',
+        "http-request track-sc1 var(txn.sid) table sites",
+    ]
+
+
+def enforcement_rules(context: Context) -> list[str]:
+    """Is the customer, the site, the hostname or the path blocked? Then the block page, and no more.
+
+    The end of a block is kept here, by HAProxy's clock. A block whose record is missing (which the order
+    of every plan prevents) stays a block: a bare 403.
+    """
+    at = context.places.map
+    missing = "unless { var(txn.blk) -m found }"
+    found = "if { var(txn.blk) -m found }"
+    lines = [
+        f"http-request set-var(txn.blk) var(txn.sid),field(1,-),map({at(Maps.BLOCK_CUSTOMERS)})",
+        f"http-request set-var(txn.blk) var(txn.sid),map({at(Maps.BLOCK_SITES)}) {missing}",
+        f"http-request set-var(txn.blk) var(txn.host),map({at(Maps.BLOCK_HOSTS)}) {missing}",
+        *_path_rules(context),
+        f"http-request set-var(txn.rec) var(txn.blk),map({at(Maps.BLOCK_RECORDS)}) {found}",
+        f"http-request set-var(txn.now) date {found}",
+        f'http-request set-var(txn.end) "var(txn.rec),field({_field("expires")},|)" {found}',
+        "http-request unset-var(txn.blk) if { var(txn.end) -m found } { var(txn.end) -m int gt 0 }"
+        " { var(txn.end),sub(txn.now) le 0 }",
+        f"http-request sc-inc-gpc({BLOCKED},1) {found}",
+    ]
+    return lines + _page_rules(context)
+
+
+def _path_rules(context: Context) -> list[str]:
+    """The same normal form as ``model.path.normal_path``, made in place and undone: HAProxy normalises only
+    the request itself. Done only for sites that have a blocked prefix. A path that cannot be decoded cannot
+    be compared, so it is refused there."""
+    at = context.places.map
+    asked = "if { var(txn.pathq) -m found }"
+    return [
+        f"http-request set-var(txn.pathq) pathq if {{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
+        " { path -m beg / }",
+        f"http-request set-var(txn.path) path,url_dec {asked}",
+        'http-request return status 400 content-type text/plain string "This path is not well formed.\\n"'
+        " if { var(txn.pathq) -m found } !{ var(txn.path) -m found }",
+        f"http-request set-path %[var(txn.path)] {asked}",
+        f"http-request normalize-uri path-merge-slashes {asked}",
+        f"http-request normalize-uri path-strip-dot {asked}",
+        f"http-request normalize-uri path-strip-dotdot full {asked}",
+        f"http-request set-var(txn.path) path,rtrim(/),concat(/),lower {asked}",
+        f"http-request set-var(txn.blk) var(txn.sid),concat(,txn.path),map_beg({at(Maps.BLOCK_PREFIXES)})"
+        " if { var(txn.pathq) -m found } !{ var(txn.blk) -m found }",
+        f"http-request set-pathq %[var(txn.pathq)] {asked}",
+    ]
+
+
+def _page_rules(context: Context) -> list[str]:
+    blocked = "{ var(txn.blk) -m found }"
+    legal = f"{{ var(txn.rec),field({_field('status')},|) -m str 451 }}"
+    json = "{ req.fhdr(accept) -m sub /json +json } !{ req.fhdr(accept) -m sub text/html }"
+    headers = (
+        'hdr Cache-Control no-store hdr X-Content-Type-Options nosniff hdr Vary "Accept, Accept-Language"'
+    )
+    blocked_by = f'hdr Link "<%[var(txn.rec),field({_field("provider_url")},|)]>; rel=\\"blocked-by\\""'
+    policy = f'hdr Content-Security-Policy "{CONTENT_SECURITY_POLICY}" hdr Referrer-Policy no-referrer'
+    known = ";".join(LANGUAGES)
+    lines = [
+        f"http-request deny deny_status 403 if {blocked} !{{ var(txn.rec) -m found }}",
+        # A region (de-AT) counts as its language: HAProxy compares whole tags only.
+        "http-request set-var(txn.lang) \"req.fhdr(accept-language),lower,regsub('-[^,;]*',,g),"
+        f'language({known},{LANGUAGES[0]})" if {blocked}',
+    ]
+    document = f'lf-string "%[var(txn.blk),map({context.places.map(Maps.BLOCK_PROBLEMS)})]"'
+    for status, condition in ((451, f"{blocked} {legal}"), (403, blocked)):
+        told = f"{blocked_by} {headers}" if status == 451 else headers
+        lines.append(
+            f"http-request return status {status} content-type application/problem+json {document}"
+            f" {told} if {condition} {json}"
+        )
+        for language in (*LANGUAGES[1:], LANGUAGES[0]):
+            speaks = "" if language == LANGUAGES[0] else f" {{ var(txn.lang) -m str {language} }}"
+            page = context.places.page(status, language)
+            lines.append(
+                f'http-request return status {status} content-type "text/html; charset=utf-8" lf-file {page}'
+                f" hdr Content-Language {language} {told} {policy} if {condition}{speaks}"
+            )
+    return lines
+
+
+def allow_rules(context: Context) -> list[str]:
+    """A source on the site's allow list: ``txn.free`` exempts it from every later refusal."""
+    at = context.places.map
+    flagged = f"{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}"
+    lines = [f"http-request set-var(txn.flags) var(txn.sid),map_str_int({at(Maps.FLAGS)},0)"]
+    for v4, v6 in ALLOW_MASKS:
+        lines += [
+            f"http-request set-var(txn.net) src,ipmask({v4},{v6}) if {flagged}",
+            f"http-request set-var(txn.free) var(txn.sid),concat(|,txn.net),map({at(Maps.ALLOW)})"
+            f" if {flagged} !{{ var(txn.free) -m found }}",
+        ]
+    return lines
+
+
+def limit_rules(context: Context) -> list[str]:
+    """Requests of one client (IPv4 address, IPv6 /64) to one site, over ten seconds."""
+    at = context.places.map
+    flagged = f"{{ var(txn.flags),and({Flag.LIMIT}) -m bool }} !{{ var(txn.free) -m found }}"
+    over = f"if {flagged} {{ sc_http_req_rate(0),sub(txn.limit) gt 0 }}"
+    return [
+        f"http-request set-var(txn.net) src,ipmask(32,64) if {flagged}",
+        f"http-request track-sc0 var(txn.sid),concat(|,txn.net) table clients if {flagged}",
+        f"http-request set-var(txn.limit) var(txn.sid),map_str_int({at(Maps.LIMITS)},2147483647) if {flagged}",
+        f"http-request sc-inc-gpc({LIMITED},1) {over}",
+        "http-request return status 429 content-type text/plain"
+        f' string "Too many requests from your address; please try again in a moment.\\n"'
+        f" hdr Retry-After {LIMIT_SECONDS} hdr Cache-Control no-store {over}",
+    ]
+
+
+def https_rules(context: Context) -> list[str]:
+    """Plain HTTP is led to HTTPS where the site wants it; HSTS (RFC 6797) only ever over TLS."""
+    if context.https_port is None:
+        return []
+    port = "" if context.https_port == 443 else f":{context.https_port}"
+    return [
+        f"http-request redirect location https://%[var(txn.host)]{port}%[pathq] code 308"
+        f" if {{ var(txn.flags),and({Flag.REDIRECT}) -m bool }} !{{ ssl_fc }}",
+        'http-response set-header Strict-Transport-Security "max-age=31536000"'
+        f" if {{ var(txn.flags),and({Flag.HSTS}) -m bool }} {{ ssl_fc }}",
+    ]
+
+
+def origin_rules(context: Context) -> list[str]:
+    """On to the origin: who the client is, and that the request came through here (RFC 8586).
+
+    What may stay open for long is noted, so that a later block can end it: sc2 of the response, key
+    ``address:port|host/path``."""
+    long_lived = (
+        "if { status 101 } or !{ res.hdr(content-length) -m found }"
+        f" or {{ res.hdr_val(content-length) ge {LONG_RESPONSE_BYTES} }}"
+    )
+    return [
+        "http-request set-header X-Forwarded-For %[src]",
+        "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
+        "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
+        "http-request del-header Forwarded",
+        "http-request del-header X-Real-IP",
+        f"http-request add-header CDN-Loop holdfast-{context.edge_id}",
+        "http-request set-var(txn.port) src_port",
+        "http-request set-var(txn.opath) path",
+        "http-response track-sc2 src,concat(:,txn.port),concat(|,txn.host),concat(,txn.opath) table open"
+        f" {long_lived}",
+        "use_backend %[var(txn.slot)]",
+    ]
+
+
+def _reserved(context: Context) -> list[str]:
+    return []
+
+
+Step = tuple[str, Callable[[Context], list[str]]]
+
+WEB_STEPS: tuple[Step, ...] = (
+    ("connection: banned sources", connection_rules),
+    ("host: unknown ones are misdirected (421)", host_rules),
+    ("enforcement: the block page", enforcement_rules),
+    ("allow list: wins over every later rule", allow_rules),
+    ("ceiling: hard limit of each client (reserved)", _reserved),
+    ("clearance (reserved)", _reserved),
+    ("limits", limit_rules),
+    ("signatures (reserved)", _reserved),
+    ("challenge (reserved)", _reserved),
+    ("https: redirect and HSTS", https_rules),
+    ("priority and the site's queue (reserved)", _reserved),
+    ("origin", origin_rules),
+)
+"""The request path of a ``web`` site, in order."""
+
+PASS_STEPS: tuple[Step, ...] = (
+    ("connection: banned sources", connection_rules),
+    ("sni: sites of service tcp, blocked ones refused", passthrough_rules),
+)
+"""The path of a connection to the TLS port, before TLS."""
+
+
+def _field(name: str) -> int:
+    """The position of a record's field as HAProxy's ``field`` converter counts."""
+    return RECORD_FIELDS.index(name) + 1

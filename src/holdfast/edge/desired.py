@@ -1,0 +1,160 @@
+"""Desired state: what this node should enforce, as nouns, and which units of the data plane each change
+touches. No I/O; who changes it stores it first.
+
+A *unit* is the least that is planned on its own (see ``dataplane.facts``): one site, the blocks of one
+scope (all paths of a site together, as they share an entry), one banned or allowed network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from ipaddress import ip_network
+
+from holdfast.edge.dataplane.commands import Places
+from holdfast.edge.dataplane.facts import SiteId, block_facts, site_facts, source_facts
+from holdfast.edge.dataplane.picture import Picture, union
+from holdfast.model.ban import Ban, within
+from holdfast.model.enforcement import Enforcement, PathScope, Provider, Scope
+from holdfast.model.site import Network, Site
+
+SITE, BLOCK, SOURCE = "site", "block", "source"
+Unit = tuple[str, str]
+"""(kind, name)"""
+
+
+class Desired:
+    """Sites, enforcements and bans, and the pictures that follow from them."""
+
+    def __init__(self, places: Places, provider: Provider) -> None:
+        self._places = places
+        self.provider = provider
+        self.sites: dict[str, Site] = {}
+        self.ids: dict[str, SiteId] = {}
+        self.slots: dict[str, str] = {}
+        self.enforcements: dict[str, Enforcement] = {}
+        self.bans: dict[Network, Ban] = {}
+        self._allowed: dict[Network, set[str]] = {}
+        self._scopes: dict[Unit, set[str]] = {}
+
+    def customers(self) -> dict[str, int]:
+        """The numbers of the customers that have a site here."""
+        return {self.sites[name].customer: number.customer for name, number in self.ids.items()}
+
+    def put_site(self, site: Site, site_id: SiteId, slot: str) -> set[Unit]:
+        """Add or replace a site; returns the units touched."""
+        touched = self._blocks_of(site) | self._forget_allowed(site.name)
+        self.sites[site.name] = site
+        self.ids[site.name] = site_id
+        self.slots[site.name] = slot
+        for network in site.allow:
+            self._allowed.setdefault(network, set()).add(site.name)
+            touched |= self._sources_near(network)
+        return touched | {(SITE, site.name)}
+
+    def drop_site(self, name: str) -> set[Unit]:
+        """Remove a site; returns the units touched."""
+        site = self.sites.pop(name)
+        touched = self._blocks_of(site) | self._forget_allowed(name) | {(SITE, name)}
+        del self.ids[name], self.slots[name]
+        return touched
+
+    def put_enforcement(self, enforcement: Enforcement) -> set[Unit]:
+        touched = self.drop_enforcement(enforcement.id)
+        self.enforcements[enforcement.id] = enforcement
+        unit = unit_of(enforcement.scope)
+        self._scopes.setdefault(unit, set()).add(enforcement.id)
+        return touched | {unit}
+
+    def drop_enforcement(self, identifier: str) -> set[Unit]:
+        enforcement = self.enforcements.pop(identifier, None)
+        if enforcement is None:
+            return set()
+        unit = unit_of(enforcement.scope)
+        self._scopes[unit].discard(identifier)
+        return {unit}
+
+    def put_ban(self, ban: Ban) -> set[Unit]:
+        self.bans[ban.source] = ban
+        return self._around(ban.source)
+
+    def drop_ban(self, source: Network) -> set[Unit]:
+        return self._around(source) if self.bans.pop(source, None) else set()
+
+    def expired(self, now: datetime) -> tuple[list[Enforcement], list[Ban]]:
+        """What has come to its end. HAProxy stopped acting on it by itself; this is to tidy up."""
+        return (
+            [each for each in self.enforcements.values() if each.until <= now],
+            [each for each in self.bans.values() if each.until <= now],
+        )
+
+    def units(self) -> Iterator[Unit]:
+        """Every unit that there is something to say about."""
+        yield from (unit for unit, members in self._scopes.items() if members)
+        yield from {(SOURCE, str(network)) for network in (*self.bans, *self._allowed)}
+        yield from ((SITE, name) for name in self.sites)
+
+    def facts(self, unit: Unit) -> Picture:
+        """What HAProxy should hold for ``unit``; empty when there is nothing left of it."""
+        kind, name = unit
+        if kind == SITE:
+            site = self.sites.get(name)
+            return site_facts(site, self.ids[name], self.slots[name], self._places) if site else Picture()
+        if kind == BLOCK:
+            return self._block(unit)
+        return self._source(name)
+
+    def scopes(self, unit: Unit) -> list[Scope]:
+        """What the blocks of a unit cover."""
+        return [self.enforcements[each].scope for each in sorted(self._scopes.get(unit, ()))]
+
+    def _block(self, unit: Unit) -> Picture:
+        members = [self.enforcements[each] for each in sorted(self._scopes.get(unit, ()))]
+        customers = self.customers() if unit[1].startswith("customer ") else {}
+        return union(
+            block_facts(
+                scope, [each for each in members if each.scope == scope], self.ids, customers, self.provider
+            )
+            for scope in dict.fromkeys(each.scope for each in members)
+        )
+
+    def _source(self, name: str) -> Picture:
+        network = ip_network(name)
+        return source_facts(network, self.bans.get(network), self.bans, self._allowed)
+
+    def _blocks_of(self, site: Site) -> set[Unit]:
+        units = {
+            (BLOCK, f"site {site.name}"),
+            (BLOCK, f"paths of {site.name}"),
+            (BLOCK, f"customer {site.customer}"),
+        }
+        return {unit for unit in units if self._scopes.get(unit)}
+
+    def _forget_allowed(self, name: str) -> set[Unit]:
+        touched: set[Unit] = set()
+        for network in self.sites[name].allow if name in self.sites else ():
+            self._allowed[network].discard(name)
+            if not self._allowed[network]:
+                del self._allowed[network]
+            touched |= self._sources_near(network)
+        return touched
+
+    def _around(self, source: Network) -> set[Unit]:
+        """A ban changed: its own entry, and those of allowed networks within it."""
+        own = (SOURCE, str(source))
+        if source.prefixlen == source.max_prefixlen:
+            return {own}
+        return {own} | _names(network for network in self._allowed if within(network, source))
+
+    def _sources_near(self, network: Network) -> set[Unit]:
+        """An allowed network changed: its own entry, and those of the bans within it."""
+        return {(SOURCE, str(network))} | _names(ban for ban in self.bans if within(ban, network))
+
+
+def unit_of(scope: Scope) -> Unit:
+    """The unit that a block of ``scope`` belongs to."""
+    return (BLOCK, f"paths of {scope.site}" if isinstance(scope, PathScope) else str(scope))
+
+
+def _names(networks: Iterable[Network]) -> set[Unit]:
+    return {(SOURCE, str(network)) for network in networks}

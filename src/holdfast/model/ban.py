@@ -1,0 +1,41 @@
+"""A ban: a source whose connections are refused for a while, before TLS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from holdfast.model.errors import error
+from holdfast.model.site import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Connections from ``source`` are refused until ``until`` (aware, UTC)."""
+
+    source: Network
+    until: datetime
+    reason: str = ""
+
+
+def parse_network(text: str, place: str = "") -> Network:
+    """An address or network in CIDR form; raises HoldfastError, naming the network that was meant."""
+    try:
+        return ip_network(text.strip())
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise error(
+            f"{text!r} is not a network", "write it like 192.0.2.0/24 or 2001:db8::/48", place
+        ) from None
+    raise error(f"{text!r} has bits set outside its prefix", f"write {meant}", place)
+
+
+def within(inner: Network, outer: Network) -> bool:
+    """Whether every address of ``inner`` is in ``outer``."""
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
