@@ -80,6 +80,7 @@ class Edge:
         self._reloading = asyncio.Lock()
         self._changing = asyncio.Lock()
         self._processes = answers.Processes(0, None, (), 0)
+        self.crashed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.reloads = 0
         self.starts = 0
 
@@ -141,7 +142,14 @@ class Edge:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-        task.add_done_callback(_report_crash)
+        task.add_done_callback(self._note_crash)
+
+    def _note_crash(self, task: asyncio.Task[None]) -> None:
+        """A part of the agent that ends by itself is a fault: whoever runs the agent ends it, and HAProxy
+        carries on until the next agent."""
+        if not task.cancelled() and (crash := task.exception()) is not None and not self.crashed.done():
+            log.critical("a part of the agent has crashed", exc_info=crash)
+            self.crashed.set_result(crash)
 
     async def stop(self) -> None:
         """End HAProxy too. Connections get five seconds to finish."""
@@ -497,9 +505,3 @@ class Edge:
 
 def _sockets(places: Places) -> tuple[str, str]:
     return str(places.root / "change.sock"), str(places.root / "scan.sock")
-
-
-def _report_crash(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (crash := task.exception()) is not None:
-        log.critical("a part of the agent has crashed; ending the agent", exc_info=crash)
-        os.kill(os.getpid(), 15)

@@ -99,13 +99,7 @@ def table(answer: str) -> Iterator[Row]:
             key, *words = rest.split(" ")
             pairs = (word.partition("=") for word in words)
             counters = {name.partition("(")[0]: int(value) for name, _, value in pairs if value.isdigit()}
-            yield Row(key, counters | _indexed(words))
-
-
-def _indexed(words: list[str]) -> dict[str, int]:
-    """``gpc(1)=3``: the index belongs to the name."""
-    pairs = (word.partition("=") for word in words if word.startswith("gpc("))
-    return {name: int(value) for name, _, value in pairs}
+            yield Row(key, counters)
 
 
 @dataclass(frozen=True, slots=True)

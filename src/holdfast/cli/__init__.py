@@ -1,0 +1,23 @@
+"""The command line: one file for each noun, and nothing but words; the agent does the work."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast import __version__
+from holdfast.cli.ban import ban, unban
+from holdfast.cli.block import block, blocks, unblock
+from holdfast.cli.doctor import doctor
+from holdfast.cli.edge import edge
+from holdfast.cli.status import status
+from holdfast.cli.up import down, up
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="holdfast")
+def main() -> None:
+    """Holdfast keeps websites reachable under attack, and makes every block accountable."""
+
+
+for command in (up, down, status, doctor, block, unblock, blocks, ban, unban, edge):
+    main.add_command(command)

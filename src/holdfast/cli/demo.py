@@ -1,0 +1,137 @@
+"""The demonstration: a small real site as origin, started beside the edge, and what to try with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from holdfast.model.errors import error
+
+DIRECTORY = Path("var/demo")
+HOST = "demo.localhost"
+HTTP, HTTPS = 8080, 8443
+
+CONFIGURATION = """\
+# Made by 'holdfast up --demo'; made anew at each start.
+[edge]
+http = ["127.0.0.1:{http}", "[::1]:{http}"]
+https = ["127.0.0.1:{https}", "[::1]:{https}"]
+state_dir = "state"
+run_dir = "{run_dir}"
+
+[provider]
+name = "The Harbour Co-operative"
+url = "https://harbour.example/"
+statement = "https://harbour.example/statements/{{id}}"
+record = "https://harbour.example/ledger/{{id}}"
+appeal = "https://harbour.example/appeal/{{id}}"
+
+[[sites]]
+name = "gazette"
+customer = "gazette-press"
+hostnames = ["{host}", "*.{host}"]
+certificate = "certificate.pem"
+
+[[sites.origins]]
+address = "127.0.0.1"
+port = {origin}
+"""
+
+INTRODUCTION = """\
+
+  Holdfast runs, with a small newspaper as the site it protects.
+
+    see it            http://{host}:{http}/        (TLS, self-signed: https://{host}:{https}/)
+                      curl http://{host}:{http}/
+    watch it          .venv/bin/holdfast status
+    block it          .venv/bin/holdfast block gazette --ground "Terms of service, section 4" --by "duty officer"
+                      curl -i http://{host}:{http}/
+                      curl -i -H 'Accept: application/json' -H 'Accept-Language: ar' http://{host}:{http}/
+    block a part      .venv/bin/holdfast block {host}/clock --ground "A court order" --by "legal" \\
+                          --legal-demand "District Court"
+    list and lift     .venv/bin/holdfast blocks
+                      .venv/bin/holdfast unblock ID
+    check             .venv/bin/holdfast edge diff; .venv/bin/holdfast doctor
+    metrics           curl http://127.0.0.1:9464/metrics
+
+  Run these in another terminal, in this directory. Ctrl-C here ends everything.
+"""
+
+
+def introduction() -> str:
+    """What to try."""
+    return INTRODUCTION.format(host=HOST, http=HTTP, https=HTTPS)
+
+
+@contextlib.contextmanager
+def demonstration() -> Iterator[Path]:
+    """Start the origin and write the configuration; yields its path. The origin ends with the edge."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    _certificate(DIRECTORY / "certificate.pem")
+    port = _free_port()
+    origin = subprocess.Popen([sys.executable, "-m", "holdfast.demo.origin", "--port", str(port)])
+    try:
+        _wait_for(port, origin)
+        path = DIRECTORY / "holdfast.toml"
+        run_dir = f"/dev/shm/holdfast-demo-{os.getuid()}"  # noqa: S108 - memory-backed on purpose; made 0700
+        path.write_text(CONFIGURATION.format(http=HTTP, https=HTTPS, host=HOST, origin=port, run_dir=run_dir))
+        yield path
+    finally:
+        origin.terminate()
+        origin.wait(5)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, origin: subprocess.Popen[bytes], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and origin.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise error(
+        "the demonstration site did not start", "run 'python -m holdfast.demo.origin --port 8081' to see why"
+    )
+
+
+def _certificate(path: Path) -> None:
+    """A self-signed certificate for the demonstration's hostnames, kept for a year."""
+    if path.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName(f"*.{HOST}")]), False)
+        .sign(key, hashes.SHA256())
+    )
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        file.write(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )

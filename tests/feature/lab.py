@@ -1,0 +1,237 @@
+"""A real edge for feature tests: free loopback ports, a run directory in memory, a real HAProxy, and
+origins that answer with what they were asked. Everything ends with the ``async with``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from holdfast.edge.agent import Edge
+from holdfast.edge.configuration import Configuration, parse_configuration
+from holdfast.model.enforcement import Enforcement, Scope
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - what HAProxy reads must lie in memory
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at, held together until all are known so that they differ."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+class EchoHandler(BaseHTTPRequestHandler):
+    """Answers any method with JSON: which origin this is, and the request as it arrived."""
+
+    protocol_version = "HTTP/1.1"
+    label = "origin"
+
+    def answer(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length)
+        answer = json.dumps(
+            {
+                "origin": self.label,
+                "method": self.command,
+                "path": self.path,
+                "headers": {name.lower(): value for name, value in self.headers.items()},
+                "body_length": len(body),
+            }
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = answer  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+@contextmanager
+def echo_origin(label: str = "origin", handler: type[EchoHandler] = EchoHandler) -> Iterator[int]:
+    """An origin on loopback; yields its port."""
+    labelled = type("Labelled", (handler,), {"label": label})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), labelled)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def write_certificate(path: Path, *names: str, days: int = 30) -> Path:
+    """A self-signed certificate with its key in one PEM file, for ``names``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+def site(name: str, hostnames: Sequence[str], *origins: int, **more: Any) -> dict[str, Any]:
+    """A site's document with plain origins on loopback ports."""
+    return {
+        "name": name,
+        "hostnames": list(hostnames),
+        "origins": [{"address": "127.0.0.1", "port": port} for port in origins],
+        **more,
+    }
+
+
+@dataclass
+class Lab:
+    """Where an edge runs: its ports and directories, which outlive the agent."""
+
+    directory: Path
+    http: int
+    https: int
+    run_dir: Path = field(default_factory=lambda: MEMORY / f"holdfast-test-{uuid.uuid4().hex[:12]}")
+
+    def configuration(self, sites: Sequence[dict[str, Any]] = (), **edge: Any) -> Configuration:
+        """A configuration for this lab; ``sites`` as in ``site``, ``edge`` further settings of [edge]."""
+        settings = {
+            "http": [f"127.0.0.1:{self.http}", f"[::1]:{self.http}"],
+            "https": [f"127.0.0.1:{self.https}", f"[::1]:{self.https}"],
+            "state_dir": "state",
+            "run_dir": str(self.run_dir),
+            **edge,
+        }
+        provider = {
+            "name": "The Test Co-operative",
+            "url": "https://provider.example/",
+            "statement": "https://provider.example/statements/{id}",
+            "record": "https://provider.example/ledger/{id}",
+            "appeal": "https://provider.example/appeal/{id}",
+        }
+        text = to_toml({"edge": settings, "provider": provider, "sites": list(sites)})
+        return parse_configuration(text, self.directory / "holdfast.toml")
+
+    def client(self, host: str, **options: Any) -> httpx.AsyncClient:
+        """An HTTP client that reaches ``host`` at this edge over plain HTTP."""
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.http}", headers={"host": host}, **options)
+
+    async def get(self, host: str, path: str = "/", **headers: str) -> httpx.Response:
+        """One GET on a connection of its own."""
+        async with self.client(host) as client:
+            return await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    async def clean(self) -> None:
+        """End whatever HAProxy is left and remove the run directory."""
+        from holdfast.edge.dataplane.process import Master
+
+        await Master(self.run_dir).stop(0.2)
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+
+@asynccontextmanager
+async def lab(directory: Path) -> AsyncIterator[Lab]:
+    """A lab without an agent: tests that kill and restart agents start their own."""
+    http, https = free_ports(2)
+    made = Lab(directory, http, https)
+    try:
+        yield made
+    finally:
+        await made.clean()
+
+
+@asynccontextmanager
+async def running(
+    directory: Path, sites: Sequence[dict[str, Any]] = (), **edge: Any
+) -> AsyncIterator[tuple[Lab, Edge]]:
+    """A lab with a running edge."""
+    async with lab(directory) as made, Edge(made.configuration(sites, **edge)) as agent:
+        yield made, agent
+
+
+def enforcement(scope: Scope, **more: Any) -> Enforcement:
+    """A block of ``scope`` for an hour; ``more`` overrides fields."""
+    now = datetime.now(UTC)
+    fields: dict[str, Any] = {
+        "id": f"D-{uuid.uuid4().hex[:8]}",
+        "scope": scope,
+        "ground": "Terms of service, section 4",
+        "since": now,
+        "until": now + timedelta(hours=1),
+        "by": "duty officer",
+    }
+    return Enforcement(**{**fields, **more})
+
+
+async def eventually(holds: Callable[[], Any], seconds: float = 5.0) -> None:
+    """Wait until ``holds`` (which may be a coroutine function) is true; fail after ``seconds``."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        result = holds()
+        if asyncio.iscoroutine(result):
+            result = await result
+        if result:
+            return
+        assert asyncio.get_running_loop().time() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.02)
+
+
+def to_toml(document: dict[str, Any], prefix: str = "") -> str:
+    """``document`` as TOML: tables, arrays of tables, lists and plain values."""
+    plain = {k: v for k, v in document.items() if not isinstance(v, dict) and not _is_tables(v)}
+    lines = [f"{key} = {_value(value)}" for key, value in plain.items() if value is not None]
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            lines += [f"[{name}]", to_toml(value, f"{name}.")]
+        elif _is_tables(value):
+            for each in value:
+                lines += [f"[[{name}]]", to_toml(each, f"{name}.")]
+    return "\n".join(lines)
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _value(value: Any) -> str:
+    return json.dumps(os.fspath(value) if isinstance(value, Path) else value)
