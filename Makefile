@@ -5,10 +5,10 @@ ARGS ?=
 MODE ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench lock clean
+.PHONY: help setup up test lint format bench reference lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is needed; MODE=run (default), test or bench
 	@scripts/setup.sh $(MODE)
@@ -35,6 +35,10 @@ format: ## format the code and sort its imports
 bench: ## measure how fast a change reaches traffic; ARGS=--quick for a short run
 	@scripts/setup.sh bench
 	$(BIN)/python -m bench.change $(ARGS)
+
+reference: ## write docs/reference anew from the code
+	@scripts/setup.sh run
+	$(BIN)/python scripts/reference.py
 
 # Pins what pyproject.toml and requirements/*.in ask for. Versions already pinned are kept: ARGS=--upgrade, or
 # ARGS="--upgrade-package NAME", moves them. uv is not pinned: it writes these files and is in none of them.

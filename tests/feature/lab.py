@@ -68,9 +68,9 @@ class EchoHandler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = answer  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = answer
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
@@ -158,7 +158,9 @@ class Lab:
     async def get(self, host: str, path: str = "/", **headers: str) -> httpx.Response:
         """One GET on a connection of its own."""
         async with self.client(host) as client:
-            return await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            return await client.get(
+                path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+            )
 
     async def clean(self) -> None:
         """End whatever HAProxy is left and remove the run directory."""

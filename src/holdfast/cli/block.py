@@ -40,7 +40,7 @@ def block(
 @click.argument("id")
 @config_option
 @shows_mistakes
-def unblock(id: str, config: Path | None) -> None:  # noqa: A002 - the word that people type
+def unblock(id: str, config: Path | None) -> None:
     """Lift the block of decision ID."""
     ask(config, "unblock", id=id)
     click.echo(f"decision {id} is lifted")

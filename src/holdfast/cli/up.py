@@ -89,7 +89,9 @@ async def _apply(edge: Edge) -> None:
 
 def _greeting(configuration: Configuration) -> str:
     binds = ", ".join(str(listener) for listener in configuration.listeners)
-    return f"Holdfast protects {len(configuration.sites)} sites at {binds}. Try 'holdfast status'; Ctrl-C ends it."
+    sites = len(configuration.sites)
+    what = "1 site" if sites == 1 else f"{sites} sites"
+    return f"Holdfast protects {what} at {binds}. Try 'holdfast status'; Ctrl-C ends it."
 
 
 def _log_to_stderr() -> None:

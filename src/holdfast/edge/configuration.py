@@ -7,12 +7,14 @@ import ipaddress
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from holdfast.edge.certificates import read_authority, read_certificate
 from holdfast.edge.dataplane.facts import allow_keys
+from holdfast.edge.dataplane.pages import BlockNotice
 from holdfast.edge.listen import Listener, parse_listeners
 from holdfast.edge.settings import (
     EdgeSettings,
@@ -101,9 +103,31 @@ def parse_configuration(text: str, path: Path) -> Configuration:
     if not http and not https:
         mistakes.add("edge", "there is no address to listen at", 'set http = ["*:80"]')
     sites = build_sites(settings.sites, http + https, path.parent, mistakes)
-    mistakes.raise_any()
     provider = Provider(**settings.provider.model_dump())
+    _check_provider(provider, mistakes)
+    mistakes.raise_any()
     return Configuration(path, settings.edge, provider, sites, http, https)
+
+
+def _check_provider(provider: Provider, mistakes: Mistakes) -> None:
+    """Make a block page's notice of it now, rather than find out when somebody must be blocked."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    try:
+        BlockNotice(
+            id="example",
+            status=403,
+            provider=provider.name,
+            provider_url=provider.url,
+            ground="example",
+            since=now,
+            until=None,
+            statement=provider.statement.replace("{id}", "example"),
+            record=provider.record.replace("{id}", "example"),
+            appeal=provider.appeal.replace("{id}", "example"),
+            authority="",
+        )
+    except HoldfastError as wrong:
+        mistakes.take("provider", wrong)
 
 
 def _listeners(texts: Iterable[str], place: str, mistakes: Mistakes) -> tuple[Listener, ...]:

@@ -152,7 +152,8 @@ def as_table(snapshot: Snapshot) -> str:
         "",
         f"HAProxy {figures.get('Version', '?')} · up {figures.get('Uptime', '?')} · "
         f"{figures.get('CurrConns', '?')} of {figures.get('Maxconn', '?')} connections · "
-        f"epoch {snapshot.epoch} · {snapshot.reloads} reloads · {snapshot.blocks} blocks · {snapshot.bans} bans",
+        f"epoch {snapshot.epoch} · {snapshot.reloads} reloads · {snapshot.blocks} blocks"
+        f" · {snapshot.bans} bans",
     ]
     if snapshot.trouble:
         text.append(f"Not yet as it should be: {snapshot.trouble}")
