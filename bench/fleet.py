@@ -1,32 +1,32 @@
-"""A made-up fleet of sites: ``holdfast.toml``, certificates and site documents of any size.
+"""A made-up fleet of sites, of any size: ``holdfast.toml``, the site documents and the files that they name.
 
-Pure but for the files that it writes into the directory it is given. Every hostname is exact: the map of
-exact hostnames is the one that grows, so that this is the hard case.
+Every hostname is exact and every site has a limit, so that the maps that grow with the fleet all do. What
+the benchmark itself adds, blocks and removes are sites of its own beside the fleet, the same at every size.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import random
+import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.feature.lab import to_toml, write_certificate
 
 HOSTS_A_SITE = 10
 SITES_A_CUSTOMER = 10
-LIMIT = 50_000
-"""Requests a second that one client may make: never reached, but every request is counted."""
+MANY = 50_000
+"""A limit, in requests a second, that no client here reaches: every request is counted, none refused."""
 ORIGIN_NAME = "origin.test"
+ORIGIN_FILE = "origin.pem"
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """How many hostnames, and which sites among them speak TLS with their origin."""
+    """So many hostnames; the last ``tls_sites`` sites speak TLS with their origin, under an authority each."""
 
     hostnames: int
     tls_sites: int
@@ -38,78 +38,68 @@ class Fleet:
     def sites(self) -> int:
         return self.hostnames // HOSTS_A_SITE
 
-    def site(self, number: int) -> str:
-        return f"site-{number:05}"
+    def documents(self) -> list[dict[str, Any]]:
+        """The sites of the file."""
+        return [
+            site_document(
+                f"site-{number:05}",
+                hostnames_of(f"site-{number:05}"),
+                self._origin(number >= self.sites - self.tls_sites),
+                customer=f"customer-{number // SITES_A_CUSTOMER}",
+            )
+            for number in range(self.sites)
+        ]
 
-    def hostname(self, site: int, number: int = 0) -> str:
-        return f"www{number}.{self.site(site)}.example.org"
+    def own(self, name: str, hostnames: Sequence[str], **more: Any) -> dict[str, Any]:
+        """A site of the benchmark's own, given at run time."""
+        return site_document(name, hostnames, self._origin(False), customer="bench", **more)
 
-    def document(self, site: int) -> dict[str, Any]:
-        """The site ``number`` as the file and the admin socket have it. The last ``tls_sites`` speak TLS
-        with their origin, under an authority of their own file."""
-        origin: dict[str, Any] = {"address": "127.0.0.1", "port": self.origin}
-        if site >= self.sites - self.tls_sites:
-            origin = {
-                "address": "127.0.0.1",
-                "port": self.tls_origin,
-                "scheme": "https",
-                "server_name": ORIGIN_NAME,
-                "ca": "origin.pem",
-            }
+    def sample(self, count: int) -> list[str]:
+        """Hostnames of the fleet, the same ones each time."""
+        names = [f"site-{number:05}" for number in range(self.sites)]
+        everything = [hostname for name in names for hostname in hostnames_of(name)]
+        return random.Random(1).sample(everything, min(count, len(everything)))
+
+    def _origin(self, tls: bool) -> dict[str, Any]:
+        if not tls:
+            return {"address": "127.0.0.1", "port": self.origin}
         return {
-            "name": self.site(site),
-            "customer": f"customer-{site // SITES_A_CUSTOMER}",
-            "hostnames": [self.hostname(site, number) for number in range(HOSTS_A_SITE)],
-            "origins": [origin],
-            "limits": {"requests_per_second": LIMIT},
+            "address": "127.0.0.1",
+            "port": self.tls_origin,
+            "scheme": "https",
+            "server_name": ORIGIN_NAME,
+            "ca": ORIGIN_FILE,
         }
 
 
-def toml(fleet: Fleet, edge: dict[str, Any]) -> str:
-    """``holdfast.toml`` of the fleet; ``edge`` is its table of that name."""
-    lines = ["[edge]", *(f"{name} = {_value(value)}" for name, value in edge.items())]
-    for number in range(fleet.sites):
-        document = fleet.document(number)
-        lines.append("[[sites]]")
-        lines += [f"{name} = {_value(document[name])}" for name in ("name", "customer", "hostnames")]
-        lines.append(f"limits = {_value(document['limits'])}")
-        lines.append(f"origins = {_value(document['origins'])}")
-    return "\n".join(lines) + "\n"
+def site_document(name: str, hostnames: Sequence[str], origin: dict[str, Any], **more: Any) -> dict[str, Any]:
+    limits = {"requests_per_second": MANY}
+    return {"name": name, "hostnames": list(hostnames), "limits": limits, "origins": [origin], **more}
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_value(each)}" for name, each in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+def hostnames_of(name: str) -> list[str]:
+    """The ten hostnames of a site."""
+    return [f"www{number}.{name}.example.org" for number in range(HOSTS_A_SITE)]
 
 
-def write_certificate(path: Path, *names: str) -> bytes:
-    """A self-signed certificate for ``names`` with its key in one PEM file; returns the certificate in DER."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(certificate.public_bytes(pem) + private)
-    return certificate.public_bytes(serialization.Encoding.DER)
+def write(fleet: Fleet, directory: Path, edge: dict[str, Any]) -> Path:
+    """Write ``holdfast.toml`` and the origin's certificate; ``edge`` is the table of that name."""
+    write_certificate(directory / ORIGIN_FILE, ORIGIN_NAME)
+    path = directory / "holdfast.toml"
+    path.write_text(to_toml({"edge": edge, "sites": fleet.documents()}))
+    return path
+
+
+def write_certificates(directory: Path, hostname: str, count: int) -> list[tuple[Path, bytes]]:
+    """So many certificates for one hostname: their files, and what a client sees of them (DER)."""
+    directory.mkdir()
+    made = []
+    for number in range(count):
+        path = write_certificate(directory / f"{number:04}.pem", hostname)
+        made.append((path, ssl.PEM_cert_to_DER_cert(path.read_text().partition("-----BEGIN PRIVATE")[0])))
+    return made
 
 
 def source(number: int) -> str:
-    """A client's address within 127.0.0.0/8, none of which is used for anything else here."""
-    return str(ipaddress.IPv4Address("127.64.0.0") + number + 1)
+    """A client's loopback address that nothing else here uses."""
+    return str(IPv4Address("127.64.0.1") + number)

@@ -42,9 +42,17 @@ class Shell:
         text = to_toml({"edge": {**settings, **edge}, "sites": list(sites)})
         (self.directory / "holdfast.toml").write_text(text)
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, without: str = "") -> subprocess.CompletedProcess[str]:
+        """One command; ``without`` names capabilities(7) that it does not have, as if it were not root."""
+        dropped = ",".join(f"-{name}" for name in without.split())
+        prefix = ["setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}"] if without else []
         return subprocess.run(
-            [HOLDFAST, *words], cwd=self.directory, capture_output=True, text=True, timeout=60, check=False
+            [*prefix, HOLDFAST, *words],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     def get(self, host: str, path: str = "/") -> int:
@@ -237,6 +245,16 @@ def test_a_start_that_cannot_be_starts_nothing(
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert shell.get("a.test") == 0
+
+
+def test_a_missing_permission_is_named(shell: Shell) -> None:
+    shell.configure(http=["127.0.0.1:80"])
+    done = shell.run("up", without="net_bind_service")
+    assert (done.returncode, "no permission to listen at port 80; run as root" in done.stderr) == (2, True)
+    assert "no right to listen at 80" in shell.run("doctor", without="net_bind_service").stdout
+    shell.configure(state_dir="/proc/nowhere")
+    done = shell.run("up")
+    assert (done.returncode, "cannot use the state directory /proc/nowhere" in done.stderr) == (2, True)
 
 
 def test_the_doctor_examines_everything(shell: Shell) -> None:

@@ -21,7 +21,9 @@ from holdfast.model.errors import error
 
 DIRECTORY = Path("var/demo")
 HOST = "demo.localhost"
-HTTP, HTTPS = 8080, 8443
+PORT = 8080
+HTTPS_OFFSET, METRICS_OFFSET = 363, 1384
+"""From the port for HTTP: 8443 and 9464 by default."""
 
 CONFIGURATION = """\
 # Made by 'holdfast up --demo'; made anew at each start.
@@ -30,6 +32,7 @@ http = ["127.0.0.1:{http}", "[::1]:{http}"]
 https = ["127.0.0.1:{https}", "[::1]:{https}"]
 state_dir = "state"
 run_dir = "{run_dir}"
+metrics = "127.0.0.1:{metrics}"
 
 [provider]
 name = "The Harbour Co-operative"
@@ -64,29 +67,33 @@ INTRODUCTION = """\
     list and lift     .venv/bin/holdfast blocks
                       .venv/bin/holdfast unblock ID
     check             .venv/bin/holdfast edge diff; .venv/bin/holdfast doctor
-    metrics           curl http://127.0.0.1:9464/metrics
+    metrics           curl http://127.0.0.1:{metrics}/metrics
 
   Run these in another terminal, in this directory. Ctrl-C here ends everything.
 """
 
 
-def introduction() -> str:
+def introduction(port: int) -> str:
     """What to try."""
-    return INTRODUCTION.format(host=HOST, http=HTTP, https=HTTPS)
+    return INTRODUCTION.format(host=HOST, **_ports(port))
+
+
+def _ports(port: int) -> dict[str, int]:
+    return {"http": port, "https": port + HTTPS_OFFSET, "metrics": port + METRICS_OFFSET}
 
 
 @contextlib.contextmanager
-def demonstration() -> Iterator[Path]:
+def demonstration(port: int) -> Iterator[Path]:
     """Start the origin and write the configuration; yields its path. The origin ends with the edge."""
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     _certificate(DIRECTORY / "certificate.pem")
-    port = _free_port()
-    origin = subprocess.Popen([sys.executable, "-m", "holdfast.demo.origin", "--port", str(port)])
+    origin_port = _free_port()
+    origin = subprocess.Popen([sys.executable, "-m", "holdfast.demo.origin", "--port", str(origin_port)])
     try:
-        _wait_for(port, origin)
+        _wait_for(origin_port, origin)
         path = DIRECTORY / "holdfast.toml"
         run_dir = f"/dev/shm/holdfast-demo-{os.getuid()}"  # noqa: S108 - memory-backed on purpose; made 0700
-        path.write_text(CONFIGURATION.format(http=HTTP, https=HTTPS, host=HOST, origin=port, run_dir=run_dir))
+        path.write_text(CONFIGURATION.format(host=HOST, origin=origin_port, run_dir=run_dir, **_ports(port)))
         yield path
     finally:
         origin.terminate()

@@ -13,7 +13,7 @@ import click
 import structlog
 
 from holdfast.cli.common import ask, config_option, fail, find_config, shows_mistakes
-from holdfast.cli.demo import demonstration, introduction
+from holdfast.cli.demo import PORT, demonstration, introduction
 from holdfast.edge.admin import Admin
 from holdfast.edge.agent import Edge
 from holdfast.edge.configuration import Configuration, read_configuration
@@ -26,13 +26,20 @@ log = structlog.get_logger()
 @click.command()
 @config_option
 @click.option("--demo", is_flag=True, help="Protect a small demonstration site on this machine.")
+@click.option(
+    "--port",
+    default=PORT,
+    show_default=True,
+    type=click.IntRange(1024, 60000),
+    help="HTTP port of the demonstration; HTTPS and metrics lie a fixed distance above it.",
+)
 @shows_mistakes
-def up(config: Path | None, demo: bool) -> None:
+def up(config: Path | None, demo: bool, port: int) -> None:
     """Run this machine as an edge. Ctrl-C ends it; SIGHUP applies the file; SIGUSR1 ends the agent alone."""
     _log_to_stderr()
-    with demonstration() if demo else _given(config) as path:
+    with demonstration(port) if demo else _given(config) as path:
         configuration = read_configuration(path)
-        words = introduction() if demo else _greeting(configuration)
+        words = introduction(port) if demo else _greeting(configuration)
         try:
             sys.exit(asyncio.run(_run(configuration, words)))
         except HoldfastError as wrong:
@@ -69,6 +76,8 @@ async def _run(configuration: Configuration, words: str) -> int:
         metrics = serve_metrics(edge, configuration.edge.metrics)
         server = await Admin(edge, lambda: end(True)).serve()
         click.echo(words)
+        if count := len(edge.desired.enforcements):
+            click.echo(f"  Blocks in force from before: {count}; 'holdfast blocks' lists them.\n")
         await asyncio.wait((ending, edge.crashed), return_when=asyncio.FIRST_COMPLETED)
         server.close()
         metrics.shutdown()

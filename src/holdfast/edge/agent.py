@@ -268,7 +268,7 @@ class Edge:
             web_slots=self.pools[Service.WEB].size,
             pass_slots=self.pools[Service.TCP].size,
             traffic_threads=threads,
-            maxconn=descriptors(len(self.desired.sites)),
+            maxconn=descriptors(sum(pool.size for pool in self.pools.values())),
             user=account(settings.user),
             clients=settings.clients,
         )
@@ -473,8 +473,14 @@ class Edge:
             return
         settled = asyncio.ensure_future(self.reconciler.settle(units))
         await asyncio.sleep(0)  # let it take its wishes down before they are rendered
-        self.frame = self._frame()
-        await self.reload()
+        former, self.frame = self.frame, self._frame()
+        try:
+            await self.reload()
+        except HoldfastError:
+            self.frame = former  # HAProxy still runs on it, and must be able to start on it
+            await self._write_files()
+            settled.cancel()
+            raise
         await settled
 
     async def block(self, enforcement: Enforcement) -> None:

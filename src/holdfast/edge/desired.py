@@ -43,7 +43,7 @@ class Desired:
 
     def put_site(self, site: Site, site_id: SiteId, slot: str) -> set[Unit]:
         """Add or replace a site; returns the units touched."""
-        touched = self._blocks_of(site) | self._forget_allowed(site.name)
+        touched = self._blocks_of(site) | self._leave(site.name)
         self.sites[site.name] = site
         self.ids[site.name] = site_id
         self.slots[site.name] = slot
@@ -54,9 +54,8 @@ class Desired:
 
     def drop_site(self, name: str) -> set[Unit]:
         """Remove a site; returns the units touched."""
-        site = self.sites.pop(name)
-        touched = self._blocks_of(site) | self._forget_allowed(name) | {(SITE, name)}
-        del self.ids[name], self.slots[name]
+        touched = self._leave(name) | {(SITE, name)}
+        del self.sites[name], self.ids[name], self.slots[name]
         return touched
 
     def put_enforcement(self, enforcement: Enforcement) -> set[Unit]:
@@ -112,9 +111,7 @@ class Desired:
         members = [self.enforcements[each] for each in sorted(self._scopes.get(unit, ()))]
         customers = self.customers() if unit[1].startswith("customer ") else {}
         return union(
-            block_facts(
-                scope, [each for each in members if each.scope == scope], self.ids, customers, self.provider
-            )
+            block_facts(scope, members, self.ids, customers, self.provider)
             for scope in dict.fromkeys(each.scope for each in members)
         )
 
@@ -130,9 +127,13 @@ class Desired:
         }
         return {unit for unit in units if self._scopes.get(unit)}
 
-    def _forget_allowed(self, name: str) -> set[Unit]:
-        touched: set[Unit] = set()
-        for network in self.sites[name].allow if name in self.sites else ():
+    def _leave(self, name: str) -> set[Unit]:
+        """What the present site of that name, if any, leaves behind: its blocks and its allow list."""
+        site = self.sites.get(name)
+        if site is None:
+            return set()
+        touched = self._blocks_of(site)
+        for network in site.allow:
             self._allowed[network].discard(name)
             if not self._allowed[network]:
                 del self._allowed[network]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import resource
 from collections.abc import Callable
@@ -13,12 +14,15 @@ from pathlib import Path
 from holdfast.edge.configuration import Configuration
 from holdfast.edge.dataplane.disk import MEMORY_FILESYSTEMS, default_root, filesystem
 from holdfast.edge.listen import check_free
+from holdfast.edge.dataplane.slots import capacity
 from holdfast.edge.machine import account, descriptors, haproxy_version
 from holdfast.model.errors import HoldfastError
 
 FEW_CONNECTIONS = 20_000
 SMALL_BACKLOG = 1024
 STA_UNSYNC = 0x0040
+CAP_NET_BIND_SERVICE = 1 << 10
+LOWEST_FREE_PORT = 1024
 
 
 class Severity(Enum):
@@ -45,6 +49,7 @@ def examine(configuration: Configuration) -> list[Finding]:
         check_account,
         check_memory,
         check_state,
+        check_capabilities,
         check_ports,
         check_descriptors,
         check_backlog,
@@ -109,6 +114,25 @@ def check_state(configuration: Configuration) -> Finding:
     return Finding("state_dir", Severity.FINE, f"{directory} is writable, {free} MiB free")
 
 
+def check_capabilities(configuration: Configuration) -> Finding:
+    """What the kernel lets us do (capabilities(7)): low ports now, the packet filter in a later version."""
+    held = int(_status_line("CapEff"), 16)
+    low = sorted({listener.port for listener in configuration.listeners if listener.port < LOWEST_FREE_PORT})
+    if low and not held & CAP_NET_BIND_SERVICE:
+        return Finding(
+            "capabilities",
+            Severity.WRONG,
+            f"no right to listen at {', '.join(map(str, low))}",
+            "run as root, or grant CAP_NET_BIND_SERVICE (AmbientCapabilities= in the service file)",
+        )
+    return Finding("capabilities", Severity.FINE, "enough for the ports of [edge]")
+
+
+def _status_line(name: str) -> str:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
+
+
 def check_ports(configuration: Configuration) -> Finding:
     ports = ", ".join(str(listener) for listener in configuration.listeners)
     root = Path(configuration.edge.run_dir) if configuration.edge.run_dir else default_root()
@@ -119,8 +143,6 @@ def check_ports(configuration: Configuration) -> Finding:
 
 
 def _is_running(root: Path) -> bool:
-    import fcntl
-
     with (root / "agent.lock").open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,7 +153,7 @@ def _is_running(root: Path) -> bool:
 
 def check_descriptors(configuration: Configuration) -> Finding:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = descriptors(len(configuration.sites))
+    room = descriptors(capacity(len(configuration.sites)))
     if room < FEW_CONNECTIONS:
         return Finding(
             "open files",

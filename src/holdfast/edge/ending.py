@@ -1,20 +1,21 @@
 """Ends what is open under a block: WebSockets and downloads that began before it.
 
-A whole site: everything on its servers. A hostname or a path: the streams that HAProxy has noted in the
-table ``open`` (see ``dataplane.rules.origin_rules``) for it; they are found by the client's address and
-port. The workers that are leaving after a reload are told too: they still carry their old connections.
+A whole site: everything on its servers. A hostname or a path: the streams that HAProxy has noted for it in
+the table ``open`` by their numbers (see ``dataplane.rules.open_rules``); asked for each stream of the site,
+HAProxy tells its number. The workers that are leaving after a reload are told too: they still carry their
+old connections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
 from holdfast.edge.dataplane import answers
-from holdfast.edge.dataplane.commands import Command, EndSession, EndSessions, Places
+from holdfast.edge.dataplane.commands import Command, EndSession, EndSessions, Places, ShowSession
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError, ask_master
-from holdfast.edge.desired import SITE, Desired
+from holdfast.edge.desired import Desired
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Scope, SiteScope
 from holdfast.model.hostname import covers
 from holdfast.model.path import normal_path
@@ -23,8 +24,6 @@ from holdfast.model.site import Site
 BATCH = 50
 
 log = structlog.get_logger()
-
-Ask = Callable[[str], Awaitable[str]]
 
 
 def held_sites(scope: Scope, sites: Iterable[Site]) -> list[str]:
@@ -53,24 +52,21 @@ def is_under(scope: Scope, hostname: str, path: str, site: Site) -> bool:
             return site.name == name and normal_path(path).startswith(prefix)
 
 
-def open_under(scope: Scope, table: str, streams: str, sites: dict[str, Site]) -> list[EndSession]:
-    """The streams to end: ``table`` is the answer to ``show table open``, ``streams`` to ``show sess``;
-    ``sites`` are the touched ones by slot."""
-    sources: set[tuple[str, str]] = set()
+def noted_under(scope: Scope, table: str, sites: Iterable[Site]) -> set[str]:
+    """The numbers of the streams under ``scope``: ``table`` is the answer to ``show table open``, ``sites``
+    the touched ones."""
+    numbers = set()
+    touched = list(sites)
     for row in answers.table(table):
-        source, _, address = row.key.partition("|")
+        number, _, address = row.key.partition("|")
         hostname, slash, path = address.partition("/")
-        if row.counters.get("conn_cur", 0):
-            sources |= {
-                (source, slot)
-                for slot, site in sites.items()
-                if is_under(scope, hostname, slash + path, site)
-            }
-    return [
-        EndSession(stream.id)
-        for stream in answers.streams(streams)
-        if (stream.source, stream.backend) in sources
-    ]
+        if row.counters.get("conn_cur", 0) and any(
+            any(covers(pattern, hostname) for pattern in site.hostnames)
+            and is_under(scope, hostname, slash + path, site)
+            for site in touched
+        ):
+            numbers.add(number)
+    return numbers
 
 
 class Ending:
@@ -84,39 +80,52 @@ class Ending:
     async def end(self, scope: Scope, desired: Desired, leaving: Sequence[int]) -> None:
         """End what is open under ``scope`` on every worker."""
         names = held_sites(scope, desired.sites.values())
+        sites = {desired.slots[name]: desired.sites[name] for name in names}
         whole = isinstance(scope, CustomerScope | SiteScope)
         for worker in (None, *leaving):
             try:
                 if whole:
-                    await self._end_whole(names, desired, worker)
+                    await self._end_whole(sites, worker)
                 else:
-                    await self._end_part(scope, names, desired, worker)
+                    await self._end_part(scope, sites, worker)
             except RuntimeLostError as lost:
                 log.warning("a worker could not be told to end what is open", worker=worker, why=str(lost))
 
-    async def _end_whole(self, names: Iterable[str], desired: Desired, worker: int | None) -> None:
-        servers = sorted(key for name in names for key in desired.facts((SITE, name)).servers)
-        await self._perform([EndSessions(*key) for key in servers], worker)
+    async def _end_whole(self, slots: Iterable[str], worker: int | None) -> None:
+        """Of the servers that the worker has: it may be one that the site no longer names, but that still
+        carries what was begun on it."""
+        for slot in sorted(slots):
+            servers = answers.server_states(await self._scan(f"show servers state {slot}", worker), {})
+            await self._perform([EndSessions(*key) for key in sorted(servers)], worker)
 
-    async def _end_part(
-        self, scope: Scope, names: Iterable[str], desired: Desired, worker: int | None
-    ) -> None:
-        sites = {desired.slots[name]: desired.sites[name] for name in names}
-        table = await self._scan("show table open data.conn_cur gt 0", worker)
-        streams = await self._scan("show sess", worker)
-        await self._perform(open_under(scope, table, streams, sites), worker)
+    async def _end_part(self, scope: Scope, sites: dict[str, Site], worker: int | None) -> None:
+        numbers = noted_under(
+            scope, await self._scan("show table open data.conn_cur gt 0", worker), sites.values()
+        )
+        if not numbers:
+            return
+        streams = answers.streams(await self._scan("show sess", worker))
+        commands = [ShowSession(each.id) for each in streams if each.backend in sites]
+        told = await self._perform(commands, worker)
+        ids = [stream for stream, number in answers.stream_numbers("".join(told)) if number in numbers]
+        await self._perform([EndSession(each) for each in ids], worker)
 
     async def _scan(self, text: str, worker: int | None) -> str:
         if worker is None:
             return await self._runtime.scan(text)
         return await ask_master(self._master_socket, f"@!{worker} {text}\n")
 
-    async def _perform(self, commands: Sequence[Command], worker: int | None) -> None:
-        if worker is not None:
-            await self.tell([worker], commands)
-            return
+    async def _perform(self, commands: Sequence[Command], worker: int | None) -> list[str]:
+        """Perform many commands; return what was answered, in pieces."""
+        told = []
         for start in range(0, len(commands), BATCH):
-            await self._runtime.change([each.text(self._places) for each in commands[start : start + BATCH]])
+            texts = [each.text(self._places) for each in commands[start : start + BATCH]]
+            if worker is None:
+                told += await self._runtime.change(texts)
+            else:
+                line = "; ".join(f"@!{worker} {text.strip()}" for text in texts)
+                told.append(await ask_master(self._master_socket, f"{line}\n"))
+        return told
 
     async def tell(self, workers: Iterable[int], commands: Sequence[Command]) -> None:
         """Have workers that are leaving perform commands too; what they answer changes nothing."""

@@ -96,7 +96,7 @@ def _words(listener: Listener, refused: OSError) -> str:
 
 def _advice(listener: Listener, refused: OSError) -> str:
     if refused.errno == errno.EADDRINUSE:
-        return f"'ss -ltnp sport = :{listener.port}' names it; stop it or choose another port in [edge]"
+        return f"'ss -ltnp sport = :{listener.port}' names it; stop it, or choose another port in [edge] (the demonstration: --port)"
     if refused.errno == errno.EACCES:
         return "run as root, or choose a port above 1023 in [edge]"
     return "choose an address of this machine in [edge]"

@@ -17,9 +17,11 @@ def normal_path(path: str) -> str:
     """``path`` decoded once, dots and double slashes resolved, lower case, ending in ``/``.
 
     RFC 3986, section 6.2.2 describes the steps; the order (decode first, then remove dot segments) is
-    the one that leaves no ``%2e`` or ``%2f`` disguise. Bytes are kept as latin-1 characters.
+    the one that leaves no ``%2e`` or ``%2f`` disguise. Bytes are kept as latin-1 characters. ``%3f`` alone is
+    not decoded: HAProxy could not tell it from the ``?`` that ends a path.
     """
     decoded = unquote_to_bytes(path.partition("?")[0].partition("#")[0]).decode("latin-1")
+    decoded = decoded.replace("?", "%3f")
     segments: list[str] = []
     for segment in decoded.split("/"):
         if segment == "..":

@@ -121,6 +121,15 @@ def streams(answer: str) -> Iterator[Stream]:
             yield Stream(pointer, words.get("src", ""), words.get("fe", ""), words.get("be", ""))
 
 
+def stream_numbers(answer: str) -> Iterator[tuple[str, str]]:
+    """``show sess ID``, once or more → (id, number): the number is what ``%rt`` is in a log line."""
+    for line in answer.splitlines():
+        id, separator, rest = line.partition(": [")
+        number = rest.partition(" id=")[2].partition(" ")[0]
+        if separator and id.startswith("0x") and number.isdigit():
+            yield id, number
+
+
 @dataclass(frozen=True, slots=True)
 class Processes:
     """``show proc``: the master, its worker, and older workers that still finish their connections."""

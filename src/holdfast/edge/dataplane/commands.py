@@ -273,6 +273,17 @@ class EndSessions(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSession(Command):
+    """Tells the number of one stream, by the id that ``show sess`` gives it. It may have ended by now."""
+
+    stream: str
+    good = re.compile(r"\Z|0x|No such session|\(no session|not found")
+
+    def text(self, places: Places) -> str:
+        return f"show sess {self.stream}\n"
+
+
+@dataclass(frozen=True, slots=True)
 class EndSession(Command):
     """Ends one stream, by the id that ``show sess`` gives it. It may have ended by itself by now."""
 

@@ -137,9 +137,13 @@ def block_facts(
     provider: Provider,
 ) -> Picture:
     """What HAProxy should hold for the blocks of one scope: of several, visitors see the one that lasts
-    longest. A scope whose site or customer is not on this edge needs nothing here."""
+    longest. A scope whose site or customer is not on this edge needs nothing here.
+
+    ``enforcements``: those of the whole unit. A block of a longer path carries that of a shorter one around
+    it if this one lasts longer: HAProxy looks up the longest only, and must find one that is in force."""
     key = scope_key(scope, sites, customers)
-    chosen = max(enforcements, key=lambda each: (each.until, each.id), default=None)
+    around = [each for each in enforcements if _includes(each.scope, scope)]
+    chosen = max(around, key=lambda each: (each.until, each.id), default=None)
     if chosen is None or key is None:
         return Picture()
     notice = BlockNotice(
@@ -167,6 +171,13 @@ def block_facts(
     if isinstance(scope, PathScope):
         picture.maps[Maps.BLOCK_PATHS, str(sites[scope.site])] = "1"
     return picture
+
+
+def _includes(outer: Scope, inner: Scope) -> bool:
+    """Whether a block of ``outer``, of the same unit, touches all of ``inner``."""
+    if isinstance(outer, PathScope) and isinstance(inner, PathScope):
+        return outer.site == inner.site and inner.prefix.startswith(outer.prefix)
+    return outer == inner
 
 
 def scope_key(

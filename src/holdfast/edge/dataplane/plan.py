@@ -40,6 +40,8 @@ from holdfast.edge.dataplane.picture import ORDER, MapKey, Maps, Picture
 HOST_MAPS = (Maps.HOSTS, Maps.WILDCARDS, Maps.PASS_HOSTS, Maps.PASS_WILDCARDS)
 RECORD_MAPS = (Maps.BLOCK_RECORDS, Maps.BLOCK_PROBLEMS)
 ENFORCEMENT_MAPS = ORDER[: ORDER.index(Maps.BANS) + 1]
+LET_THROUGH = "0"
+"""The entry of ``Maps.BANS`` for an allowed network in a wider ban."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,24 @@ def plan(current: Picture, desired: Picture) -> Plan:
 
 def _map_writes(current: Picture, desired: Picture) -> dict[str, list[Command]]:
     added: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    writes: dict[str, list[Command]] = defaultdict(list)
+    changed: dict[str, list[SetMap]] = defaultdict(list)
     for (name, key), value in sorted(desired.maps.items()):
         held = current.maps.get((name, key))
         if held is None:
             added[name].append((key, value))
         elif held != value:
-            writes[name].append(SetMap(name, key, value))
-    for name, entries in added.items():
-        writes[name].extend(additions(name, entries))
+            changed[name].append(SetMap(name, key, value))
+    writes: dict[str, list[Command]] = {
+        name: [*changed[name], *additions(name, added[name])] for name in {*changed, *added}
+    }
+    if Maps.BANS in writes:  # whom an allow list lets through a ban must never meet it on the way
+        bans = changed[Maps.BANS]
+        entries = sorted(added[Maps.BANS], key=lambda entry: entry[1] != LET_THROUGH)
+        writes[Maps.BANS] = [
+            *(each for each in bans if each.value == LET_THROUGH),
+            *additions(Maps.BANS, entries),
+            *(each for each in bans if each.value != LET_THROUGH),
+        ]
     return writes
 
 
@@ -106,9 +117,14 @@ def _map_deletions(current: Picture, desired: Picture) -> tuple[list[Command], l
         name, _ = key
         return name in RECORD_MAPS or (name in HOST_MAPS and current.maps[key] not in routed)
 
-    gone.sort(key=lambda key: (-ORDER.index(key[0]), key[1]))
-    # A site leaves by its backend entry: one command, whatever the number of its hostnames.
-    gone.sort(key=lambda key: key[0] != Maps.BACKENDS)
+    def safe_order(key: MapKey) -> tuple[bool, int, bool, str]:
+        """A site leaves by its backend entry first: one command, whatever the number of its hostnames. A ban
+        is lifted before what lets an allowed network through it."""
+        name, entry = key
+        exempts = name == Maps.BANS and current.maps[key] == LET_THROUGH
+        return (name != Maps.BACKENDS, -ORDER.index(name), exempts, entry)
+
+    gone.sort(key=safe_order)
     return (
         [DelMap(*key) for key in gone if not only_a_sweep(key)],
         [DelMap(*key) for key in gone if only_a_sweep(key)],

@@ -136,6 +136,8 @@ def _defaults() -> str:
             "timeout queue 30s",
             "timeout tunnel 1h",
             "timeout client-fin 10s",
+            # Else each part of a stream (an event, a gRPC message) waits up to 200 ms for the next one.
+            "option http-no-delay",
             "option redispatch",
             "retries 2",
         ],
@@ -147,17 +149,30 @@ def _threads(frame: Frame) -> str:
 
 
 def _web_binds(frame: Frame) -> list[str]:
-    lines = [f"bind {address} {_threads(frame)}" for address in frame.http]
+    """Plain HTTP and the inner end of the hop. Each kind of listener has its share of the connection budget:
+    were it one pot, connections waiting at the TLS port could leave none for the hop that serves them."""
+    plain, tls = _budget(frame)
+    lines = [f"bind {address} maxconn {plain} {_threads(frame)}" for address in frame.http]
     if frame.https:
         lines.append(
-            f"bind abns@{_hop_name(frame)} accept-proxy ssl strict-sni crt-list {frame.places.certificate_list}"
-            f" alpn h2,http/1.1 {_threads(frame)}"
+            f"bind abns@{_hop_name(frame)} accept-proxy maxconn {tls * len(frame.https)} ssl strict-sni"
+            f" crt-list {frame.places.certificate_list} alpn h2,http/1.1 {_threads(frame)}"
         )
-    return ["mode http", *lines]
+    return ["mode http", f"maxconn {frame.maxconn}", *lines]
 
 
 def _tls_binds(frame: Frame) -> list[str]:
-    return ["mode tcp", *(f"bind {address} {_threads(frame)}" for address in frame.https)]
+    _, tls = _budget(frame)
+    binds = [f"bind {address} maxconn {tls} {_threads(frame)}" for address in frame.https]
+    return ["mode tcp", f"maxconn {frame.maxconn}", *binds]
+
+
+def _budget(frame: Frame) -> tuple[int, int]:
+    """Connections that each plain and each TLS address may hold. An HTTPS connection counts twice, at the TLS
+    port and behind the hop, so of ``maxconn`` a quarter is for plain HTTP and three eighths for HTTPS."""
+    tls_share = frame.maxconn * 3 // 8 if frame.https else 0
+    plain_share = frame.maxconn - 2 * tls_share
+    return plain_share // max(1, len(frame.http)), tls_share // max(1, len(frame.https))
 
 
 def _tls_route(frame: Frame) -> list[str]:
@@ -183,7 +198,7 @@ def _tables(frame: Frame) -> str:
                 "backend clients",
                 [f"stick-table type string len 64 size {frame.clients} expire 30s store http_req_rate(10s)"],
             ),
-            _block("backend open", ["stick-table type string len 256 size 100k expire 1h store conn_cur"]),
+            _block("backend open", ["stick-table type string len 1024 size 100k expire 1h store conn_cur"]),
         ]
     )
 

@@ -14,6 +14,9 @@ from holdfast.edge.dataplane.facts import ALLOW_MASKS, LIMIT_SECONDS
 from holdfast.edge.dataplane.pages import CONTENT_SECURITY_POLICY, LANGUAGES, RECORD_FIELDS
 from holdfast.edge.dataplane.picture import Flag, Maps
 
+DECODED = "regsub(%3f,%253f,ig),url_dec"
+"""A path with all but ``?`` decoded: see ``_path_rules``."""
+
 BLOCKED, LIMITED = 0, 1
 """Indices of the general-purpose counters of a site in the table ``sites``."""
 
@@ -54,18 +57,11 @@ def passthrough_rules(context: Context) -> list[str]:
         f"tcp-request content set-var(sess.sid) var(sess.sni),field(2,.,0),map({at(Maps.PASS_WILDCARDS)})"
         f" {hello} !{{ var(sess.sid) -m found }}",
         f"tcp-request content track-sc1 var(sess.sid) table sites {known}",
-        f"tcp-request content set-var(sess.blk) var(sess.sid),field(1,-),map({at(Maps.BLOCK_CUSTOMERS)}) {known}",
-        f"tcp-request content set-var(sess.blk) var(sess.sid),map({at(Maps.BLOCK_SITES)}) {known}"
-        " !{ var(sess.blk) -m found }",
-        f"tcp-request content set-var(sess.blk) var(sess.sni),map({at(Maps.BLOCK_HOSTS)}) {known}"
-        " !{ var(sess.blk) -m found }",
-        "tcp-request content set-var(sess.now) date if { var(sess.blk) -m found }",
-        f"tcp-request content set-var(sess.end) var(sess.blk),map({at(Maps.BLOCK_RECORDS)}),field(1,|)"
-        " if { var(sess.blk) -m found }",
-        "tcp-request content unset-var(sess.blk) if { var(sess.end) -m found } { var(sess.end) -m int gt 0 }"
-        " { var(sess.end),sub(sess.now) le 0 }",
+        *_block_rules(context, "tcp-request content", "sess", "sni", "{ var(sess.sid) -m found }"),
         f"tcp-request content sc-inc-gpc({BLOCKED},1) if {{ var(sess.blk) -m found }}",
         "tcp-request content reject if { var(sess.blk) -m found }",
+        "tcp-request content set-var-fmt(sess.stream) %rt",
+        f"tcp-request content track-sc2 var(sess.stream),concat(|,sess.sni) table open {known}",
         f"tcp-request content accept {hello}",
         "tcp-request content reject",
     ]
@@ -89,40 +85,54 @@ def host_rules(context: Context) -> list[str]:
     ]
 
 
-def enforcement_rules(context: Context) -> list[str]:
-    """Is the customer, the site, the hostname or the path blocked? Then the block page, and no more.
-
-    The end of a block is kept here, by HAProxy's clock. A block whose record is missing (which the order
-    of every plan prevents) stays a block: a bare 403.
-    """
+def _block_rules(context: Context, when: str, scope: str, host: str, only: str = "") -> list[str]:
+    """``SCOPE.blk``: the record of the widest block in force on the customer, the site or the hostname."""
     at = context.places.map
-    missing = "unless { var(txn.blk) -m found }"
+    lines = [f"{when} set-var({scope}.now) date" + (f" if {only}" if only else "")]
+    for name, key in (
+        (Maps.BLOCK_CUSTOMERS, f"var({scope}.sid),field(1,-)"),
+        (Maps.BLOCK_SITES, f"var({scope}.sid)"),
+        (Maps.BLOCK_HOSTS, f"var({scope}.{host})"),
+    ):
+        missing = f"!{{ var({scope}.blk) -m found }}"
+        lines += [
+            f"{when} set-var({scope}.blk) {key},map({at(name)}) if {f'{only} ' if only else ''}{missing}",
+            _unless_ended(context, when, scope),
+        ]
+    return lines
+
+
+def _unless_ended(context: Context, when: str, scope: str) -> str:
+    """Passes over a block that has ended, by HAProxy's own clock, at once: it must not hide another one that
+    has not. A block without a record (which the order of every plan prevents) stays in force."""
+    records = context.places.map(Maps.BLOCK_RECORDS)
+    end = f"var({scope}.blk),map({records}),field({_field('expires')},|)"
+    return f"{when} unset-var({scope}.blk) if {{ {end},sub({scope}.now) le 0 }} !{{ {end} -m str 0 }}"
+
+
+def enforcement_rules(context: Context) -> list[str]:
+    """Is the customer, the site, the hostname or the path blocked? Then the block page, and no more."""
     found = "if { var(txn.blk) -m found }"
-    lines = [
-        f"http-request set-var(txn.blk) var(txn.sid),field(1,-),map({at(Maps.BLOCK_CUSTOMERS)})",
-        f"http-request set-var(txn.blk) var(txn.sid),map({at(Maps.BLOCK_SITES)}) {missing}",
-        f"http-request set-var(txn.blk) var(txn.host),map({at(Maps.BLOCK_HOSTS)}) {missing}",
+    return [
+        *_block_rules(context, "http-request", "txn", "host"),
         *_path_rules(context),
-        f"http-request set-var(txn.rec) var(txn.blk),map({at(Maps.BLOCK_RECORDS)}) {found}",
-        f"http-request set-var(txn.now) date {found}",
-        f'http-request set-var(txn.end) "var(txn.rec),field({_field("expires")},|)" {found}',
-        "http-request unset-var(txn.blk) if { var(txn.end) -m found } { var(txn.end) -m int gt 0 }"
-        " { var(txn.end),sub(txn.now) le 0 }",
+        f"http-request set-var(txn.rec) var(txn.blk),map({context.places.map(Maps.BLOCK_RECORDS)}) {found}",
         f"http-request sc-inc-gpc({BLOCKED},1) {found}",
+        *_page_rules(context),
     ]
-    return lines + _page_rules(context)
 
 
 def _path_rules(context: Context) -> list[str]:
     """The same normal form as ``model.path.normal_path``, made in place and undone: HAProxy normalises only
     the request itself. Done only for sites that have a blocked prefix. A path that cannot be decoded cannot
-    be compared, so it is refused there."""
+    be compared, so it is refused there. ``%3f`` stays as it is: decoded, set-path would end the path there,
+    and ``/%3f/../x`` would pass for ``/``."""
     at = context.places.map
     asked = "if { var(txn.pathq) -m found }"
     return [
         f"http-request set-var(txn.pathq) pathq if {{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
-        " { path -m beg / }",
-        f"http-request set-var(txn.path) path,url_dec {asked}",
+        " { path -m beg / } !{ var(txn.blk) -m found }",
+        f"http-request set-var(txn.path) path,{DECODED} {asked}",
         'http-request return status 400 content-type text/plain string "This path is not well formed.\\n"'
         " if { var(txn.pathq) -m found } !{ var(txn.path) -m found }",
         f"http-request set-path %[var(txn.path)] {asked}",
@@ -130,8 +140,8 @@ def _path_rules(context: Context) -> list[str]:
         f"http-request normalize-uri path-strip-dot {asked}",
         f"http-request normalize-uri path-strip-dotdot full {asked}",
         f"http-request set-var(txn.path) path,rtrim(/),concat(/),lower {asked}",
-        f"http-request set-var(txn.blk) var(txn.sid),concat(,txn.path),map_beg({at(Maps.BLOCK_PREFIXES)})"
-        " if { var(txn.pathq) -m found } !{ var(txn.blk) -m found }",
+        f"http-request set-var(txn.blk) var(txn.sid),concat(,txn.path),map_beg({at(Maps.BLOCK_PREFIXES)}) {asked}",
+        _unless_ended(context, "http-request", "txn"),
         f"http-request set-pathq %[var(txn.pathq)] {asked}",
     ]
 
@@ -212,15 +222,44 @@ def https_rules(context: Context) -> list[str]:
     ]
 
 
-def origin_rules(context: Context) -> list[str]:
-    """On to the origin: who the client is, and that the request came through here (RFC 8586).
+def open_rules(context: Context) -> list[str]:
+    """What may stay open for long, once it begins to be sent.
 
-    What may stay open for long is noted, so that a later block can end it: sc2 of the response, key
-    ``address:port|host/path``."""
-    long_lived = (
-        "if { status 101 } or !{ res.hdr(content-length) -m found }"
-        f" or {{ res.hdr_val(content-length) ge {LONG_RESPONSE_BYTES} }}"
+    It is noted as ``NUMBER|host/path``, with the stream's own number, so that a later block can end it (see
+    ``edge.ending``): sc2 of the response. A block that has come since the request passed, while it waited in
+    the queue or for the origin, is enforced here, as nothing was open then that could have been ended. The
+    path of such a one is compared without resolving dots, which HAProxy does for requests only.
+    """
+    at = context.places.map
+    long = "{ var(txn.long) -m found }"
+    free = "!{ var(txn.blk) -m found }"
+    blocked = "{ var(txn.blk) -m found }"
+    legal = f"{{ var(txn.blk),map({at(Maps.BLOCK_RECORDS)}),field({_field('status')},|) -m str 451 }}"
+    answer = (
+        'content-type text/plain string "This has been blocked just now; ask again to see why.\\n"'
+        " hdr Cache-Control no-store"
     )
+    return [
+        "http-request set-var-fmt(txn.stream) %rt",
+        "http-request set-var(txn.opath) path",
+        "http-response set-var(txn.long) bool(true) if { status 101 }"
+        " or !{ res.hdr(content-length) -m found } !{ status 204 304 }"
+        f" or {{ res.hdr_val(content-length) ge {LONG_RESPONSE_BYTES} }}",
+        *_block_rules(context, "http-response", "txn", "host", long),
+        f"http-response set-var(txn.path) var(txn.opath),{DECODED},regsub(/+,/,g),rtrim(/),concat(/),lower"
+        f" if {long} {free} !{{ var(txn.path) -m found }} {{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}",
+        f"http-response set-var(txn.blk) var(txn.sid),concat(,txn.path),map_beg({at(Maps.BLOCK_PREFIXES)})"
+        f" if {long} {free} {{ var(txn.path) -m found }}",
+        _unless_ended(context, "http-response", "txn"),
+        f"http-response sc-inc-gpc({BLOCKED},1) if {blocked}",
+        f"http-response return status 451 {answer} if {blocked} {legal}",
+        f"http-response return status 403 {answer} if {blocked}",
+        f"http-response track-sc2 var(txn.stream),concat(|,txn.host),concat(,txn.opath) table open if {long}",
+    ]
+
+
+def origin_rules(context: Context) -> list[str]:
+    """On to the origin: who the client is, and that the request came through here (RFC 8586)."""
     return [
         "http-request set-header X-Forwarded-For %[src]",
         "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
@@ -228,10 +267,6 @@ def origin_rules(context: Context) -> list[str]:
         "http-request del-header Forwarded",
         "http-request del-header X-Real-IP",
         f"http-request add-header CDN-Loop holdfast-{context.edge_id}",
-        "http-request set-var(txn.port) src_port",
-        "http-request set-var(txn.opath) path",
-        "http-response track-sc2 src,concat(:,txn.port),concat(|,txn.host),concat(,txn.opath) table open"
-        f" {long_lived}",
         "use_backend %[var(txn.slot)]",
     ]
 
@@ -254,6 +289,7 @@ WEB_STEPS: tuple[Step, ...] = (
     ("challenge (reserved)", _reserved),
     ("https: redirect and HSTS", https_rules),
     ("priority and the site's queue (reserved)", _reserved),
+    ("open: what may stay open for long is noted", open_rules),
     ("origin", origin_rules),
 )
 """The request path of a ``web`` site, in order."""
