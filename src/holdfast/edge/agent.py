@@ -33,7 +33,7 @@ from holdfast.edge.dataplane.slots import SlotPool, capacity
 from holdfast.edge.desired import Desired, Unit, unit_of
 from holdfast.edge.ending import Ending
 from holdfast.edge.listen import check_free
-from holdfast.edge.machine import account, descriptors, haproxy_version, traffic_threads
+from holdfast.edge.machine import account, descriptors, haproxy_binary, haproxy_version, traffic_threads
 from holdfast.edge.read import read_meta
 from holdfast.edge.reconcile import Reconciler
 from holdfast.edge.settings import SiteSettings
@@ -64,7 +64,7 @@ class Edge:
         self,
         configuration: Configuration,
         *,
-        binary: str = "haproxy",
+        binary: str | None = None,
         clock: Callable[[], datetime] = utc_now,
         runtime: Callable[[Frame], Runtime] | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Edge:
         self.started = clock()
         self.root = Path(configuration.edge.run_dir) if configuration.edge.run_dir else default_root()
         self.places = Places(PurePosixPath(self.root.absolute()))
-        self.master = Master(self.root, binary)
+        self.master = Master(self.root, binary or haproxy_binary())
         self._make_runtime = runtime or (lambda frame: Runtime(frame.change_socket, frame.scan_socket))
         self._stack = AsyncExitStack()
         self._reloading = asyncio.Lock()

@@ -15,7 +15,7 @@ from holdfast.edge.configuration import Configuration
 from holdfast.edge.dataplane.disk import MEMORY_FILESYSTEMS, default_root, filesystem
 from holdfast.edge.listen import check_free
 from holdfast.edge.dataplane.slots import capacity
-from holdfast.edge.machine import account, descriptors, haproxy_version
+from holdfast.edge.machine import account, descriptors, haproxy_binary, haproxy_version
 from holdfast.model.errors import HoldfastError
 
 FEW_CONNECTIONS = 20_000
@@ -70,7 +70,7 @@ def examine(configuration: Configuration) -> list[Finding]:
 
 
 def check_haproxy(_: Configuration) -> Finding:
-    version = haproxy_version()
+    version = haproxy_version(haproxy_binary())
     return Finding("haproxy", Severity.FINE, f"version {'.'.join(map(str, version))}")
 
 

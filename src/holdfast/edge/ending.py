@@ -8,7 +8,7 @@ old connections.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import structlog
 
@@ -84,29 +84,36 @@ class Ending:
         whole = isinstance(scope, CustomerScope | SiteScope)
         for worker in (None, *leaving):
             try:
-                if whole:
-                    await self._end_whole(sites, worker)
-                else:
+                if not whole:
                     await self._end_part(scope, sites, worker)
+                elif worker is None:
+                    await self._end_servers(sites)
+                else:
+                    await self._end_streams(sites, worker)
             except RuntimeLostError as lost:
                 log.warning("a worker could not be told to end what is open", worker=worker, why=str(lost))
 
-    async def _end_whole(self, slots: Iterable[str], worker: int | None) -> None:
-        """Of the servers that the worker has: it may be one that the site no longer names, but that still
-        carries what was begun on it."""
+    async def _end_servers(self, slots: Iterable[str]) -> None:
+        """Of every server that HAProxy has in the slots: it may be one that the site no longer names, but
+        that still carries what was begun on it."""
         for slot in sorted(slots):
-            servers = answers.server_states(await self._scan(f"show servers state {slot}", worker), {})
-            await self._perform([EndSessions(*key) for key in sorted(servers)], worker)
+            servers = answers.server_states(await self._runtime.scan(f"show servers state {slot}"), {})
+            await self._perform([EndSessions(*key) for key in sorted(servers)], None)
+
+    async def _end_streams(self, slots: Container[str], worker: int) -> None:
+        """One by one: a leaving worker answers "Proxy is disabled" to what ``_end_servers`` asks."""
+        streams = answers.streams(await self._scan("show sess", worker))
+        await self._perform([EndSession(each.id) for each in streams if each.backend in slots], worker)
 
     async def _end_part(self, scope: Scope, sites: dict[str, Site], worker: int | None) -> None:
-        numbers = noted_under(
-            scope, await self._scan("show table open data.conn_cur gt 0", worker), sites.values()
-        )
+        table = await self._scan("show table open data.conn_cur gt 0", worker)
+        numbers = noted_under(scope, table, sites.values())
         if not numbers:
             return
         streams = answers.streams(await self._scan("show sess", worker))
-        commands = [ShowSession(each.id) for each in streams if each.backend in sites]
-        told = await self._perform(commands, worker)
+        told = await self._perform(
+            [ShowSession(each.id) for each in streams if each.backend in sites], worker
+        )
         ids = [stream for stream, number in answers.stream_numbers("".join(told)) if number in numbers]
         await self._perform([EndSession(each) for each in ids], worker)
 

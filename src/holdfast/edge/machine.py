@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import resource
+import shutil
 import subprocess
 
 from holdfast.model.errors import error
@@ -15,7 +16,13 @@ OLDEST = (2, 6)
 FEATURES = ("OPENSSL", "THREAD", "PCRE2")
 
 
-def haproxy_version(binary: str = "haproxy") -> tuple[int, ...]:
+def haproxy_binary() -> str:
+    """Where HAProxy is: system programs are not on every account's PATH."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"))
+    return shutil.which("haproxy", path=path) or "haproxy"
+
+
+def haproxy_version(binary: str) -> tuple[int, ...]:
     """HAProxy's version. Raises HoldfastError where it is missing, too old or lacks a feature."""
     try:
         words = subprocess.run([binary, "-vv"], capture_output=True, text=True, timeout=10, check=True).stdout
