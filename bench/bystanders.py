@@ -19,6 +19,7 @@ from bench.probe import Http
 
 CONNECTIONS = 32
 LONGEST_SECONDS = 1200
+LONGEST_SCAN_SECONDS = 60
 
 NGINX = """daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/nginx.log crit;
 events {{ worker_connections 8192; }}
@@ -84,7 +85,15 @@ class Visitors:
         script = directory / "visitors.lua"
         script.write_text(WRK.format(hosts=",".join(f'"{host}"' for host in hosts), mean=mean))
         self._process = subprocess.Popen(
-            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}"],
+            [
+                "wrk",
+                "-t1",
+                f"-c{CONNECTIONS}",
+                f"-d{seconds}s",
+                "-s",
+                str(script),
+                f"http://127.0.0.1:{port}",
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -113,39 +122,39 @@ class Visitors:
 
 
 def half_load(
-    directory: Path, port: int, hosts: Sequence[str], seconds: int, tries: int
+    directory: Path, port: int, hosts: Sequence[str], seconds: int, thorough: bool
 ) -> tuple[float, int]:
     """The most requests a second that the edge carries here, and the pause at which half of it comes."""
     most = 0.0
-    for _ in range(tries + 1):  # the first one opens the connections to the origins
+    for _ in range(2 if thorough else 1):  # the first one also opens the connections to the origins
         with Visitors(directory, port, hosts, 0, seconds) as greedy:
             most = max(most, greedy.result().rate)
     wanted = most / 2
-    mean = max(1, round(1000 * CONNECTIONS / wanted) - 1)
-    for _ in range(tries):
-        with Visitors(directory, port, hosts, mean, seconds) as visitors:
+    pause = max(1, round(1000 * CONNECTIONS / wanted) - 1)
+    for _ in range(3 if thorough else 1):
+        with Visitors(directory, port, hosts, pause, seconds) as visitors:
             reached = visitors.result().rate
         # Each connection takes turns: a pause, then an answer. Only the pause is ours to change.
-        mean = max(1, round(mean + 1000 * CONNECTIONS * (1 / wanted - 1 / reached)))
-    return most, mean
+        pause = max(1, round(pause + 1000 * CONNECTIONS * (1 / wanted - 1 / reached)))
+    return most, pause
 
 
 @contextlib.contextmanager
-def scans(socket: Path, clients: int, metrics: str, report: dict[str, Any]) -> Iterator[None]:
-    """Fill the table of clients, then scan it until the end; the figures are then in ``report``."""
+def scans(socket: Path, clients: int, metrics: str, report: dict[str, tuple[int, int]]) -> Iterator[None]:
+    """Fill the table of clients, then scan it until the end; then ``report`` says what was scanned: how
+    often, and the longest in milliseconds."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.scan", str(socket), str(clients), metrics],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdin is not None and process.stdout is not None
     try:
-        if not process.stdout.readline():
+        if process.stdout is None or not process.stdout.readline():
             raise RuntimeError("the table of clients could not be filled")
         yield
-        process.stdin.close()
-        report.update(json.loads(process.stdout.readline()))
+        words, _ = process.communicate(timeout=LONGEST_SCAN_SECONDS)  # closes its input: it ends
+        report.update(json.loads(words))
     finally:
         end(process)
 

@@ -1,4 +1,4 @@
-"""A real edge in a process of its own: ``holdfast up``, its admin socket, its memory, its end."""
+"""A real edge in a process of its own: ``holdfast up``, its admin socket, its end."""
 
 from __future__ import annotations
 
@@ -6,38 +6,24 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bench import usage
 from bench.probe import Http
 from holdfast.edge.dataplane.process import Master
 from tests.feature.lab import MEMORY, free_ports
 
-START_SECONDS = 120.0
 ANSWER_SECONDS = 60.0
-ROOM_SECONDS = 60.0
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Resident sizes in MiB; HAProxy's is that of its master and its workers together."""
-
-    agent: float
-    agent_peak: float
-    haproxy: float
-
-    @property
-    def total(self) -> float:
-        return self.agent + self.haproxy
+START_SECONDS = 120.0
+ROOM_SECONDS = 120.0
 
 
 class Edge:
@@ -61,7 +47,7 @@ class Edge:
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def settings(self, **more: Any) -> dict[str, Any]:
-        """The table ``[edge]``. The state directory lies on the disk, as it would for real."""
+        """The table ``[edge]``. The state directory lies on a disk, as it would for real."""
         return {
             "http": [f"127.0.0.1:{self.http}"],
             "https": [f"127.0.0.1:{self.https}"],
@@ -88,23 +74,28 @@ class Edge:
                 stderr=log,
             )
 
-    def wait_served(self, hosts: list[str]) -> None:
+    def wait_served(self, hosts: Sequence[str]) -> None:
         """Until each of ``hosts`` is answered with 200."""
-        client = Http(self.http)
+        client, deadline = Http(self.http), time.monotonic() + START_SECONDS
         for host in hosts:
-            while self._status(client, host) != 200:
-                self._still_runs()
-                time.sleep(0.01)
+            while not _answers(client, host):
+                self._go_on_until(deadline)
         client.close()
 
     def wait_admin(self) -> Admin:
         """Until the agent takes requests."""
+        deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 return Admin(self.run_dir / "agent.sock")
             except OSError:
-                self._still_runs()
-                time.sleep(0.01)
+                self._go_on_until(deadline)
+
+    def _go_on_until(self, deadline: float) -> None:
+        time.sleep(0.01)
+        if self._agent is None or self._agent.poll() is not None or time.monotonic() > deadline:
+            words = (self.directory / "agent.log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"the agent has ended or does not come up; its last words:\n{words}")
 
     def wait_room(self, sites: int) -> None:
         """Until so many slots are empty, so that no site that is added costs a reload: a slot is free again
@@ -123,22 +114,22 @@ class Edge:
             return connection.makefile("rb").read().count(b" slot")
 
     def haproxy_age(self) -> float:
-        """Seconds since HAProxy's master was started, to a hundredth."""
-        started = int(_stat(self._pids()[0])[19]) / TICKS
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+        """Seconds since HAProxy was started."""
+        return usage.age(self._haproxy()[0])
 
-    def cpu_seconds(self) -> tuple[float, float]:
-        """Of HAProxy's present workers, and of the agent, so far."""
-        haproxy = sum(_cpu(pid) for pid in self._pids()[1:])
-        return haproxy, _cpu(self._agent.pid) if self._agent else 0.0
-
-    def memory(self) -> Memory:
+    def memory(self) -> usage.Memory:
         assert self._agent is not None
-        return Memory(
-            agent=_status_mib(self._agent.pid, "VmRSS"),
-            agent_peak=_status_mib(self._agent.pid, "VmHWM"),
-            haproxy=sum(_status_mib(pid, "VmRSS") for pid in self._pids()),
-        )
+        return usage.memory(self._agent.pid, self._haproxy())
+
+    def cpu(self) -> usage.Cpu:
+        assert self._agent is not None
+        return usage.cpu(self._agent.pid, self._haproxy())
+
+    def _haproxy(self) -> list[int]:
+        """The numbers of HAProxy's processes, the master's first."""
+        while (found := asyncio.run(self._master.find())) is None:
+            time.sleep(0.02)  # its worker may serve before the master answers
+        return [pid for pid in (found.master, found.worker, *found.leaving) if pid is not None]
 
     def kill_agent(self) -> None:
         """kill -9: HAProxy goes on."""
@@ -146,23 +137,6 @@ class Edge:
             self._agent.kill()
             self._agent.wait()
             self._agent = None
-
-    def _pids(self) -> list[int]:
-        while (found := asyncio.run(self._master.find())) is None:
-            time.sleep(0.02)  # its worker may serve before the master answers
-        return [pid for pid in (found.master, found.worker, *found.leaving) if pid is not None]
-
-    def _still_runs(self) -> None:
-        if self._agent is None or self._agent.poll() is not None:
-            words = (self.directory / "agent.log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"the agent has ended; its last words:\n{words}")
-
-    def _status(self, client: Http, host: str) -> int:
-        try:
-            return client.status(host)
-        except OSError:
-            client.close()
-            return 0
 
 
 class Admin:
@@ -179,8 +153,12 @@ class Admin:
         self._lines = self._socket.makefile("rb")
 
     def ask(self, do: str, **fields: Any) -> Any:
+        """The result of a request. Raises RuntimeError with the mistakes that the agent finds in it."""
         self._socket.sendall(json.dumps({"do": do, **fields}).encode() + b"\n")
-        answer = json.loads(self._lines.readline())
+        line = self._lines.readline()
+        if not line:
+            raise RuntimeError(f"{do}: the agent has ended")
+        answer = json.loads(line)
         if "mistakes" in answer:
             raise RuntimeError(f"{do}: {answer['mistakes']}")
         return answer["result"]
@@ -190,23 +168,9 @@ class Admin:
         self._socket.close()
 
 
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on (proc(5)): the second may hold spaces."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _cpu(pid: int) -> float:
-    user, system = _stat(pid)[11:13]
-    return (int(user) + int(system)) / TICKS
-
-
-def _status_mib(pid: int, name: str) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def interruptible() -> None:
-    """SIGTERM unwinds as Ctrl-C does, so that whatever was started is stopped."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def _answers(client: Http, host: str) -> bool:
+    try:
+        return client.status(host) == 200
+    except OSError:
+        client.close()
+        return False

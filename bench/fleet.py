@@ -26,7 +26,8 @@ ORIGIN_FILE = "origin.pem"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """So many hostnames; the last ``tls_sites`` sites speak TLS with their origin, under an authority each."""
+    """So many hostnames, ten a site; the last ``tls_sites`` sites speak TLS with their origin, under an
+    authority each."""
 
     hostnames: int
     tls_sites: int
@@ -42,8 +43,8 @@ class Fleet:
         """The sites of the file."""
         return [
             site_document(
-                f"site-{number:05}",
-                hostnames_of(f"site-{number:05}"),
+                site_name(number),
+                hostnames_of(site_name(number)),
                 self._origin(number >= self.sites - self.tls_sites),
                 customer=f"customer-{number // SITES_A_CUSTOMER}",
             )
@@ -56,8 +57,7 @@ class Fleet:
 
     def sample(self, count: int) -> list[str]:
         """Hostnames of the fleet, the same ones each time."""
-        names = [f"site-{number:05}" for number in range(self.sites)]
-        everything = [hostname for name in names for hostname in hostnames_of(name)]
+        everything = [host for number in range(self.sites) for host in hostnames_of(site_name(number))]
         return random.Random(1).sample(everything, min(count, len(everything)))
 
     def _origin(self, tls: bool) -> dict[str, Any]:
@@ -75,6 +75,10 @@ class Fleet:
 def site_document(name: str, hostnames: Sequence[str], origin: dict[str, Any], **more: Any) -> dict[str, Any]:
     limits = {"requests_per_second": MANY}
     return {"name": name, "hostnames": list(hostnames), "limits": limits, "origins": [origin], **more}
+
+
+def site_name(number: int) -> str:
+    return f"site-{number:05}"
 
 
 def hostnames_of(name: str) -> list[str]:

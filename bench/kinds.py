@@ -68,7 +68,7 @@ class Bench:
         self.client.status(self.BLOCK_HOST)
         yield [self._add(name) for name in names]
         yield [self._block(BLOCK, "own-blocked", "/") for _ in numbers]
-        yield [self._block(BLOCK_PATH, f"{self.BLOCK_HOST}/bad/{number}", f"/bad/{number}/x") for number in numbers]
+        yield [self._block_path(number) for number in numbers]
         yield [self._ban(number) for number in numbers]
         for _ in range(WARMING):
             self.client.status(self.LIMIT_HOST)
@@ -92,6 +92,9 @@ class Bench:
         fields = {"target": target, "ground": "Terms of service, section 4", "by": "the benchmark"}
         shows = self._sees(self.BLOCK_HOST, BLOCKED, path)
         return Change(kind, "block", fields, shows, lambda result: ("unblock", {"id": result["id"]}))
+
+    def _block_path(self, number: int) -> Change:
+        return self._block(BLOCK_PATH, f"{self.BLOCK_HOST}/bad/{number}", f"/bad/{number}/x")
 
     def _ban(self, number: int) -> Change:
         address = source(number)

@@ -30,24 +30,21 @@ class Http:
             self._socket = socket.create_connection(("127.0.0.1", self._port), SECONDS, (self._source, 0))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        head, _, body = self._read_head(self._socket)
-        length = 0
-        for line in head.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            match name.lower(), value.strip().lower():
-                case b"content-length", digits:
-                    length = int(digits)
-                case b"connection", b"close":
-                    self.close()
-        while self._socket is not None and len(body) < length:
+        head, body = self._head(self._socket)
+        fields = dict(line.lower().partition(b": ")[::2] for line in head.split(b"\r\n")[1:])
+        while len(body) < int(fields.get(b"content-length", 0)):
             body += self._some(self._socket)
+        if fields.get(b"connection") == b"close":
+            self.close()
         return int(head.split(b" ", 2)[1])
 
-    def _read_head(self, connection: socket.socket) -> tuple[bytes, bytes, bytes]:
+    def _head(self, connection: socket.socket) -> tuple[bytes, bytes]:
+        """The head of an answer, and what has come of its body."""
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._some(connection)
-        return data.partition(b"\r\n\r\n")
+        head, _, body = data.partition(b"\r\n\r\n")
+        return head, body
 
     def _some(self, connection: socket.socket) -> bytes:
         data = connection.recv(65536)

@@ -1,7 +1,7 @@
 """Scans the table of clients a few times a second until its standard input ends; a process of its own.
 
 Filtered (who asks more than so often), as detection does, every time; whole, now and then; and the
-agent's metrics as Prometheus would read them. The entries are written again before they expire.
+agent's metrics, as Prometheus reads them. The entries are written again before they expire.
 """
 
 from __future__ import annotations
@@ -14,50 +14,42 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 
-SCAN_EVERY = 0.25
-WHOLE_EVERY = 2.0
 REFRESH_SECONDS = 15
 """Entries expire after 30 s."""
-METRICS_EVERY = 15.0
 HEAVY = 500
 """Requests in ten seconds from which a client is a heavy one; one in a hundred is made so."""
+BATCH = 100
 
 
-class Scanner:
+class Session:
     """An interactive session on HAProxy's socket for scans."""
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.connect(path)
-        self._ask(["prompt", "set timeout cli 1h"])
+        self.ask(["prompt", "set timeout cli 1h"])
 
-    def _ask(self, commands: list[str]) -> int:
-        """Send commands; wait for all answers; returns their size in bytes."""
+    def ask(self, commands: list[str]) -> int:
+        """Send commands and wait for all answers; returns their size in bytes."""
         self._socket.sendall("".join(f"{command}\n" for command in commands).encode())
         size, prompts, tail = 0, 0, b""
         while prompts < len(commands):
             data = self._socket.recv(1 << 18)
             if not data:
                 raise ConnectionError("HAProxy has closed the session")
-            # A prompt may be cut in two; the overlap is shorter than one, so that none counts twice.
             size += len(data)
-            data = tail + data
+            data = tail + data  # a prompt may be cut in two; what is carried over is shorter than one
             prompts += data.count(b"\n> ")
             tail = data[-2:]
         return size
 
     def write(self, clients: range) -> None:
-        """Entries for these clients, in commands of a size that HAProxy's buffer holds."""
-        for start in range(clients.start, clients.stop, 100):
-            keys = range(start, min(start + 100, clients.stop))
-            self._ask([f"set table clients key {_key(key)} data.http_req_rate {_rate(key)}" for key in keys])
-
-    def heavy(self) -> int:
-        return self._ask([f"show table clients data.http_req_rate gt {HEAVY}"])
-
-    def whole(self) -> int:
-        return self._ask(["show table clients"])
+        """Entries for these clients, as many commands at a time as HAProxy's buffer holds."""
+        for start in range(clients.start, clients.stop, BATCH):
+            keys = range(start, min(start + BATCH, clients.stop))
+            self.ask([f"set table clients key {_key(key)} data.http_req_rate {_rate(key)}" for key in keys])
 
 
 def _key(client: int) -> str:
@@ -69,46 +61,65 @@ def _rate(client: int) -> int:
     return seeded.randrange(HEAVY + 1, 5 * HEAVY) if client % 100 == 0 else seeded.randrange(1, HEAVY)
 
 
-def main(path: str, clients: int, metrics: str) -> None:
-    scanner = Scanner(path)
-    scanner.write(range(clients))
-    print("filled", flush=True)
-    taken: dict[str, list[float]] = {"heavy": [], "whole": [], "metrics": []}
-    bytes_read = {"heavy": 0, "whole": 0, "metrics": 0}
-    work: dict[str, tuple[float, Callable[[], int]]] = {
-        "heavy": (SCAN_EVERY, scanner.heavy),
-        "whole": (WHOLE_EVERY, scanner.whole),
-        "metrics": (METRICS_EVERY, lambda: _scrape(metrics)),
-    }
-    due = {name: time.monotonic() + every for name, (every, _) in work.items()}
-    share = round(clients * SCAN_EVERY / REFRESH_SECONDS)
-    fresh = 0
-    while not select.select([sys.stdin], [], [], max(0.0, min(due.values()) - time.monotonic()))[0]:
-        name = min(due, key=lambda each: due[each])
+@dataclass
+class Chore:
+    """Something to do every so often, and what it took."""
+
+    every: float
+    work: Callable[[], object]
+    due: float = 0.0
+    count: int = 0
+    longest: float = 0.0
+
+    def do(self) -> None:
         began = time.monotonic()
-        bytes_read[name] = work[name][1]()
-        taken[name].append(time.monotonic() - began)
-        due[name] = max(due[name] + work[name][0], time.monotonic())
-        if name == "heavy":
-            scanner.write(range(fresh, min(fresh + share, clients)))
-            fresh = fresh + share if fresh + share < clients else 0
-    print(
-        json.dumps(
-            {
-                name: {"count": len(each), "max_ms": round(1000 * max(each, default=0.0)), "bytes": bytes_read[name]}
-                for name, each in taken.items()
-            }
-        ),
-        flush=True,
-    )
+        self.work()
+        self.count += 1
+        self.longest = max(self.longest, time.monotonic() - began)
+        self.due = max(self.due + self.every, time.monotonic())
 
 
-def _scrape(url: str) -> int:
+class Refresher:
+    """Writes a share of the entries anew each time, all of them every ``REFRESH_SECONDS``."""
+
+    def __init__(self, session: Session, clients: int, every: float) -> None:
+        self._session = session
+        self._clients = clients
+        self._share = round(clients * every / REFRESH_SECONDS)
+        self._next = 0
+
+    def __call__(self) -> None:
+        end = min(self._next + self._share, self._clients)
+        self._session.write(range(self._next, end))
+        self._next = end % self._clients
+
+
+def main(path: str, clients: int, metrics: str) -> None:
+    session = Session(path)
+    session.write(range(clients))
+    print("filled", flush=True)
+    begun = time.monotonic()
+    chores = {
+        "filtered": Chore(0.25, lambda: session.ask([f"show table clients data.http_req_rate gt {HEAVY}"])),
+        "whole": Chore(2.0, lambda: session.ask(["show table clients"]), due=begun + 1),
+        "refresh": Chore(0.25, Refresher(session, clients, 0.25)),
+        "metrics": Chore(15.0, lambda: _scrape(metrics), due=begun + 5),
+    }
+    while True:
+        chore = min(chores.values(), key=lambda each: each.due)
+        if select.select([sys.stdin], [], [], max(0.0, chore.due - time.monotonic()))[0]:
+            break
+        chore.do()
+    del chores["refresh"]
+    print(json.dumps({name: [each.count, round(1000 * each.longest)] for name, each in chores.items()}))
+
+
+def _scrape(url: str) -> None:
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own address on loopback
-            return len(answer.read())
+            answer.read()
     except OSError:
-        return 0  # the agent is being replaced
+        pass  # the agent is being replaced
 
 
 if __name__ == "__main__":

@@ -78,11 +78,11 @@ def commands_page() -> str:
     lines = ["# Commands\n"]
     for path, command in _walk(main, "holdfast"):
         context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
-        if isinstance(command, click.Group) and path == "holdfast":
+        if command is main:
             continue
         lines += [f"## `{path}`\n", "```text", command.get_help(context), "```\n"]
     lines.append(
-        "Exit status: 0 done; 1 the answer is no (`doctor`, `edge diff`); 2 a mistake, told with its remedy.\n"
+        "Exit status: 0 done; 1 the answer is no (`doctor`, `edge diff`); 2 a mistake, with its remedy.\n"
     )
     return NOTE + "\n".join(lines)
 

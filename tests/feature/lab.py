@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import shutil
 import socket
 import threading
@@ -32,21 +33,30 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - what HAProxy reads must lie in memory
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at, held together until all are known so that they differ."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Ports that nobody listens at. Not of the range from which the kernel takes those of clients: in the
+    moment before HAProxy binds it, a connection of another test might get the port."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(10_000, 32_000)
+        if port not in ports and all(_is_free(family, port) for family in (socket.AF_INET, socket.AF_INET6)):
+            ports.append(port)
+    return ports
+
+
+def _is_free(family: socket.AddressFamily, port: int) -> bool:
+    with socket.socket(family) as probe:
+        try:
+            probe.bind(("::1" if family is socket.AF_INET6 else "127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class EchoHandler(BaseHTTPRequestHandler):
     """Answers any method with JSON: which origin this is, and the request as it arrived."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms between its headers and its body
     label = "origin"
 
     def answer(self) -> None:
@@ -161,6 +171,15 @@ class Lab:
             return await client.get(
                 path, headers={name.replace("_", "-"): value for name, value in headers.items()}
             )
+
+    async def status(self, host: str, path: str = "/", source: str = "127.0.0.1") -> int:
+        """What a client from ``source`` gets: a status, or 0 when it gets no answer."""
+        transport = httpx.AsyncHTTPTransport(local_address=source)
+        try:
+            async with self.client(host, transport=transport) as client:
+                return (await client.get(path)).status_code
+        except httpx.TransportError:
+            return 0
 
     async def clean(self) -> None:
         """End whatever HAProxy is left and remove the run directory."""

@@ -1,9 +1,9 @@
 """An origin that does what the query asks of it, and keeps every request exactly as it came.
 
-``?do=events`` sends an event every 100 ms until the client goes; ``?count=N`` that many bytes, with
-``&slowly=1`` a few at a time; ``?do=trailers`` a response with trailers; ``&held=1`` waits until the test
-says so. An ``Upgrade`` opens an echoing WebSocket. Anything else is answered at once. All of it runs on the
-test's own event loop, without threads.
+``?do=events`` sends an event every 100 ms until the client goes, ``?do=told`` one each time the test says so;
+``?count=N`` that many bytes, with ``&slowly=1`` a few at a time; ``?do=trailers`` a response with trailers;
+``&held=1`` waits until the test says so. An ``Upgrade`` opens an echoing WebSocket. Anything else is answered
+at once. All of it runs on the test's own event loop, without threads.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
@@ -51,7 +52,7 @@ class Origin:
     port: int = 0
     requests: list[Received] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set it, and what was ``held`` is answered."""
+    """Set it, and what was ``held`` is answered, or one event sent to whoever wants to be ``told``."""
     open: int = 0
     """Responses and WebSockets that are under way now."""
 
@@ -88,7 +89,9 @@ class Origin:
             await self.release.wait()
         do = asked.get("do")
         if do == "events":
-            await _events(writer)
+            await _events(writer, lambda: asyncio.sleep(PAUSE))
+        elif do == "told":
+            await _events(writer, self._told)
         elif do == "trailers":
             writer.write(
                 b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -103,6 +106,10 @@ class Origin:
             if request.method != "HEAD":
                 await _send(writer, count, slowly="slowly" in asked)
         await writer.drain()
+
+    async def _told(self) -> None:
+        await self.release.wait()
+        self.release.clear()
 
     @contextlib.contextmanager
     def _under_way(self) -> Iterator[None]:
@@ -135,17 +142,15 @@ async def _send(writer: asyncio.StreamWriter, count: int, *, slowly: bool) -> No
             await asyncio.sleep(PAUSE)
 
 
-async def _events(writer: asyncio.StreamWriter) -> None:
+async def _events(writer: asyncio.StreamWriter, pause: Callable[[], Awaitable[None]]) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-    number = 0
-    while True:
+    for number in itertools.count():
         event = f"data: {number}\n\n"
         writer.write(f"{len(event):x}\r\n{event}\r\n".encode())
         await writer.drain()
         if writer.is_closing():
             raise EOFError
-        number += 1
-        await asyncio.sleep(PAUSE)
+        await pause()
 
 
 async def _read_body(request: Received, reader: asyncio.StreamReader) -> None:
@@ -181,6 +186,8 @@ async def _echo(head: bytes, reader: asyncio.StreamReader, writer: asyncio.Strea
         for part in protocol.data_to_send():
             writer.write(part)
         await writer.drain()
+        if protocol.close_expected():
+            return
         data = await reader.read(len(BLOCK))
         if not data:
             return

@@ -13,17 +13,16 @@ from typing import Any
 import pytest
 
 from holdfast.edge.agent import Edge
-from holdfast.edge.dataplane.picture import Maps
-from holdfast.edge.dataplane.runtime import ask_master
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Scope, SiteScope
 from tests.feature.lab import Lab, enforcement, eventually, running, site, write_certificate
 from tests.feature.origins import Origin, origin
-from tests.feature.wire import WEBSOCKET, Wire, connect, http2, trusting
+from tests.feature.wire import WEBSOCKET, Http2, Wire, connect, http2, trusting
 
 WITHIN = 1.0
 """The promise, in seconds."""
 OK, EVIL = "/ok", "/x/../EVIL/%78"
-PLACES = list(itertools.product(("a.test", "b.test", "c.test", "d.test"), (OK, EVIL)))
+PLACES = [(host, path) for host in ("a.test", "b.test") for path in (OK, EVIL)]
+PLACES += [("c.test", EVIL), ("d.test", EVIL)]
 """Hosts a and b are one site; c is another of the same customer; d is another customer's."""
 
 Touches = Callable[[str, str], bool]
@@ -33,9 +32,7 @@ SCOPES: list[tuple[Scope, Touches]] = [
     (HostScope("a.test"), lambda host, path: host == "a.test"),
     (PathScope("one", "/evil/"), lambda host, path: host in ("a.test", "b.test") and path == EVIL),
 ]
-by_scope = pytest.mark.parametrize(
-    ("scope", "touches"), SCOPES, ids=[type(scope).__name__ for scope, _ in SCOPES]
-)
+by_scope = pytest.mark.parametrize(("scope", "touches"), SCOPES, ids=[str(scope) for scope, _ in SCOPES])
 
 EVENTS, DOWNLOAD, LATE = "?do=events", "?slowly=1&count=900000000", "?do=events&held=1"
 PING = b"\x81\x84\0\0\0\0ping"
@@ -71,10 +68,10 @@ class Clients:
                 self._keep(Held(f"{query} by {door}", host, path), wire, b"" if query else PING)
         # One connection for every site, as browsers do where a certificate allows it.
         streams = await self._stack.enter_async_context(http2(self._lab.https, "a.test"))
-        for (host, path), query in itertools.product(PLACES, (EVENTS, DOWNLOAD)):
-            stream = streams.start(host, path + query)
+        for (host, path), query in itertools.product(PLACES, (EVENTS, DOWNLOAD, "")):
+            stream = streams.start(host, path + query) if query else streams.start_websocket(host, path)
             assert (await streams.headers(stream)).status == 200
-            self._watch(Held(f"{query} by h2", host, path), streams.bodies(stream))
+            self._watch(Held(f"{query} by h2", host, path), _pinged(streams, stream, not query))
 
     async def connect(self, door: str, host: str) -> Wire:
         tls = trusting() if door == "https" else None
@@ -147,40 +144,78 @@ async def test_a_block_ends_what_is_open_under_it(
 
 
 @by_scope
-async def test_what_still_waited_for_the_origin_does_not_begin(
+async def test_what_still_waits_for_the_origin_does_not_begin(
     tmp_path: Path, scope: Scope, touches: Touches
 ) -> None:
     """It passed before the block, and there was nothing yet to end when the block came."""
     async with house(tmp_path) as (edge, content, clients):
-        waiting = [
-            (await clients.connect(door, host), host, path)
-            for host, path in PLACES
-            for door in ("http", "https")
-        ]
-        for wire, host, path in waiting:
-            wire.writer.write(_request(host, path.replace("/..", "/") + LATE))
+        waiting = []
+        for (host, path), door in itertools.product(PLACES, ("http", "https")):
+            wire = await clients.connect(door, host)
+            wire.writer.write(_request(host, path.replace("/x/..", "/") + LATE))
+            waiting.append((wire, host, path))
         await eventually(lambda: content.open == len(waiting))
-        await edge.block(enforcement(scope, authority="A Court"))
+        block = enforcement(scope, authority="A Court" if isinstance(scope, PathScope) else "")
+        await edge.block(block)
         content.release.set()
         for wire, host, path in waiting:
-            assert (await wire.head()).status == (451 if touches(host, path) else 200), (host, path)
+            # 502: a whole site is cut off from its servers, so that HAProxy has no answer to pass on.
+            assert (await wire.head()).status in ((block.status, 502) if touches(host, path) else (200,)), (
+                host,
+                path,
+            )
 
 
-async def test_a_request_that_a_leaving_worker_still_reads_is_blocked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["at once", "later"])
+async def test_a_leaving_worker_blocks_what_it_still_reads(tmp_path: Path, moment: str) -> None:
+    """A request half sent when HAProxy is reloaded, and completed after the block, gets the block page.
+
+    ``at once``: while the new worker is still being read."""
     async with house(tmp_path) as (edge, content, clients):
         wire = await clients.connect("http", "a.test")
         wire.writer.write(_request("a.test", OK)[:-2])
         await edge.reload()
-        (leaving,) = edge.processes.leaving
+        if moment == "later":
+            await edge.block(enforcement(SiteScope("three")))
         block = enforcement(SiteScope("one"))
         await edge.block(block)
-        told = await ask_master(
-            edge.master.socket, f"@!{leaving} show map {edge.places.map(Maps.BLOCK_RECORDS)}\n"
-        )
-        assert block.ground in told
         wire.writer.write(b"\r\n")
-        assert (await wire.head()).status == 403
+        answer = await wire.head()
+        assert answer.status == 403
+        assert block.id in (await wire.reader.readexactly(int(answer.headers["content-length"]))).decode()
         assert content.requests == []
+
+
+@pytest.mark.parametrize("scope", [scope for scope, _ in SCOPES], ids=str)
+async def test_what_began_on_a_former_origin_is_ended_too(tmp_path: Path, scope: Scope) -> None:
+    """A site moves to another origin at run time; what is open goes on at the former one, until a block."""
+    async with (
+        origin() as former,
+        origin() as present,
+        running(tmp_path) as (lab, edge),
+        AsyncExitStack() as stack,
+    ):
+        document = site("one", ["a.test"], former.port, customer="acme")
+        await edge.put_site(document)
+        clients = Clients(lab, stack)
+        wire = await clients.connect("http", "a.test")
+        wire.writer.write(_request("a.test", EVIL + EVENTS))
+        assert (await wire.head()).status == 200
+        await edge.put_site({**document, "origins": site("one", [], present.port)["origins"]})
+        assert (await lab.get("a.test")).status_code == 200
+        assert (former.open, len(present.requests)) == (1, 1)
+        async with asyncio.timeout(WITHIN):
+            await edge.block(enforcement(scope))
+            await wire.ended()
+
+
+async def _pinged(streams: Http2, stream: int, ping: bool) -> AsyncIterator[bytes]:
+    if ping:
+        streams.send(stream, PING)
+    async for part in streams.bodies(stream):
+        yield part
+        if ping and stream not in streams.over:
+            streams.send(stream, PING)
 
 
 def _request(host: str, target: str, *lines: str) -> bytes:

@@ -1,4 +1,4 @@
-"""HAProxy and the model agree on every path, however it is disguised; what is not blocked arrives untouched."""
+"""HAProxy and the model agree on every path, however disguised; what is not blocked arrives untouched."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import pytest
 
 from holdfast.model.enforcement import PathScope
 from holdfast.model.path import normal_path
@@ -19,19 +17,22 @@ from tests.feature.wire import Answer, connect, http2
 PREFIX = "/evil/x/"
 HOST = "a.test"
 
-HANDMADE = (
-    "/ // /. /.. /... /evil /evil/ /evil/x /evil/x/ /evil/x/y /evil/xy /evilx/x /EVIL/X /Evil/x/Y?q=/ok"
-    " //evil/x /evil//x ///evil///x/// /./evil/x /evil/./x /evil/x/. /evil/x/./y /../evil/x /ok/../evil/x"
-    " /ok/../../evil/x /evil/../evil/x /evil/x/.. /evil/x/../ok /evil/x/../x /evil/x/../../ok /evil/..x/x"
-    " /.evil/x /evil./x /evil/.x /%65vil/x /evil%2fx /%2fevil/x /evil%2Fx /evil/%78 /%45vil/%58 /%2e/evil/x"
-    " /%2e%2e/evil/x /ok/%2e%2E/evil/x /ok/.%2e/evil/x /ok%2f..%2fevil%2fx /%2565vil/x /evil/%2578 /%252e%252e/evil/x"
-    " /evil/x%00 /%00/evil/x /ok%00/../evil/x /evil%00/x /%3f/../evil/x /evil/x%3f /evil/x%3fy /evil%3f/x /%3F%3f/"
-    " /%23/../evil/x /evil/x%23 /evil%23/x /%253f/../evil/x /%3%66 /%20/../evil/x /evil/x%20 /evil%20/x"
-    " /%0a/../evil/x /evil/%0d%0ax /evil/x%09 /evil;p=1/x /evil/x;p=1 /evil/x;/y /;/evil/x /;p/../evil/x"
-    " /%ff/../evil/x /evil/x/%ff%fe /%c3%a9vil/x /evil/%c3%bc/../x /evil+/x /+/../evil/x /evil\\x /ok\\..\\evil\\x"
-    " /evil/x?/../.. /ok?/../evil/x /?/evil/x /evil/x? /ok?? /evil?/x /%zz /ok/% /evil/x/%4 /%%65vil/x"
-    " /evil/x/%u0041 /%2 /ok?%zz=% /evil/x?%zz /evil|x /evil/x|y /~evil/x /evil:80/x /a:b/../evil/x"
-).split()
+_TABLE = (
+    "/ // /. /.. /... /evil /evil/ /evil/x /evil/x/ /evil/x/y /evil/xy /evilx/x /EVIL/X /Evil/x/Y?q=/ok",
+    "//evil/x /evil//x ///evil///x/// /./evil/x /evil/./x /evil/x/. /evil/x/./y /../evil/x",
+    "/ok/../evil/x /ok/../../evil/x /evil/../evil/x /evil/x/.. /evil/x/../ok /evil/x/../x",
+    "/evil/x/../../ok /evil/..x/x /.evil/x /evil./x /evil/.x /%65vil/x /evil%2fx /%2fevil/x /evil%2Fx",
+    "/evil/%78 /%45vil/%58 /%2e/evil/x /%2e%2e/evil/x /ok/%2e%2E/evil/x /ok/.%2e/evil/x",
+    "/ok%2f..%2fevil%2fx /%2565vil/x /evil/%2578 /%252e%252e/evil/x /evil/x%00 /%00/evil/x",
+    "/ok%00/../evil/x /evil%00/x /%3f/../evil/x /evil/x%3f /evil/x%3fy /evil%3f/x /%3F%3f/",
+    "/%23/../evil/x /evil/x%23 /evil%23/x /%253f/../evil/x /%3%66 /%20/../evil/x /evil/x%20 /evil%20/x",
+    "/%0a/../evil/x /evil/%0d%0ax /evil/x%09 /evil;p=1/x /evil/x;p=1 /evil/x;/y /;/evil/x /;p/../evil/x",
+    "/%ff/../evil/x /evil/x/%ff%fe /%c3%a9vil/x /evil/%c3%bc/../x /evil+/x /+/../evil/x /evil\\x",
+    "/ok\\..\\evil\\x /evil/x?/../.. /ok?/../evil/x /?/evil/x /evil/x? /ok?? /evil?/x /%zz /ok/%",
+    "/evil/x/%4 /%%65vil/x /evil/x/%u0041 /%2 /ok?%zz=% /evil/x?%zz /evil|x /evil/x|y /~evil/x",
+    "/evil:80/x /a:b/../evil/x",
+)
+HANDMADE = [path for line in _TABLE for path in line.split(" ")]
 
 LONG = ("/" + "a" * 12_000, "/" + "%61" * 4_000, PREFIX + "%61" * 4_000, "/ok" * 50 + "/.." * 50 + PREFIX)
 
@@ -107,29 +108,31 @@ async def test_over_http2_haproxy_decides_as_the_model_does(tmp_path: Path) -> N
         await compare(lambda target: wire.get2(HOST, target), content)
 
 
-@pytest.mark.parametrize(
-    ("target", "status"),
-    [
-        (b"http://a.test/evil/x", 403),
-        (b"HTTP://A.TEST:80/ok/..//evil/%78", 403),
-        (b"http://a.test/evil/x?q", 403),
-        (b"http://a.test/ok", 200),
-        (b"http://a.test", 200),
-        (b"http://b.test/evil/x", 400),
-        (b"evil/x", 400),
-        (b"http:/evil/x", 400),
-        (b"/evil/x#y", 400),
-        (b"/ok#/../evil/x", 400),
-        (b"/\xe9/../evil/x", 400),
-        (b"/\x7f/../evil/x", 403),
-        (b"/\x01/../evil/x", 400),
-    ],
-)
-async def test_other_forms_of_a_target_are_no_way_round(tmp_path: Path, target: bytes, status: int) -> None:
-    """An absolute URI (RFC 9112, section 3.2.2) is judged by its path; what is no target at all is refused."""
-    async with blocked_prefix(tmp_path) as (lab, content), connect(lab.http) as wire:
-        assert (await wire.get(target, HOST)).status == status
-        assert [request.target for request in content.requests] == ([target] if status == 200 else [])
+OTHER_FORMS = [
+    (b"http://a.test/evil/x", 403),
+    (b"HTTP://A.TEST:80/ok/..//evil/%78", 403),
+    (b"http://a.test/evil/x?q", 403),
+    (b"http://a.test/ok", 200),
+    (b"http://a.test", 200),
+    (b"http://b.test/evil/x", 400),
+    (b"evil/x", 400),
+    (b"http:/evil/x", 400),
+    (b"/evil/x#y", 400),
+    (b"/ok#/../evil/x", 400),
+    (b"/\xe9/../evil/x", 400),
+    (b"/\x7f/../evil/x", 403),
+    (b"/\x01/../evil/x", 400),
+]
+
+
+async def test_other_forms_of_a_target_are_no_way_round(tmp_path: Path) -> None:
+    """An absolute URI (RFC 9112, section 3.2.2) is judged by its path; what is no target is refused."""
+    async with blocked_prefix(tmp_path) as (lab, content):
+        for target, status in OTHER_FORMS:
+            async with connect(lab.http) as wire:
+                assert (await wire.get(target, HOST)).status == status, target
+        passed = [target for target, status in OTHER_FORMS if status == 200]
+        assert [request.target for request in content.requests] == passed
 
 
 async def test_a_site_without_a_blocked_prefix_takes_what_cannot_be_decoded(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ or refuse must reach the edge as a hostile client sends it."""
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ WEBSOCKET = (
 """The header lines that ask for a WebSocket (RFC 6455, section 1.3)."""
 
 
+@functools.cache
 def trusting(certificate: Path | None = None, *alpn: str) -> ssl.SSLContext:
     """A client's TLS that trusts just ``certificate``, or any certificate at all."""
     context = ssl.create_default_context(cafile=certificate)
@@ -193,6 +195,11 @@ class Http2(Wire):
         self._connection.send_headers(stream, [*pseudo, *headers], end_stream=end)
         self._flush()
         return stream
+
+    def start_websocket(self, host: str, path: str) -> int:
+        """Begin a WebSocket within this connection, as browsers do (RFC 8441)."""
+        headers = ((":protocol", "websocket"), ("sec-websocket-version", "13"))
+        return self.start(host, path, *headers, method="CONNECT", end=False)
 
     def send(self, stream: int, data: bytes) -> None:
         """Send data that fits the window."""

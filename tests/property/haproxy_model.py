@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from holdfast.edge.dataplane.picture import Authority, Listed, Picture, Server
@@ -29,29 +30,29 @@ class Model:
     maps: dict[tuple[str, str], str] = field(default_factory=dict)
     servers: dict[tuple[str, str], Server] = field(default_factory=dict)
     stores: dict[str, str] = field(default_factory=dict)
-    listed: set[str] = field(default_factory=set)
+    listed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     authorities: dict[str, str] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
     """Transactions: path → what is to be committed."""
 
     @classmethod
     def of(cls, picture: Picture) -> Model:
-        stores = {name: "pem" for name in picture.certificates} | dict.fromkeys(picture.strays, "")
+        stores = dict.fromkeys(picture.certificates, "pem") | dict.fromkeys(picture.strays, "")
         authorities = {name: "pem" if each.loaded else "" for name, each in picture.authorities.items()}
         return cls(
             dict(picture.maps),
             dict(picture.servers),
             stores,
-            set(picture.certificates),
+            {name: each.patterns for name, each in picture.certificates.items()},
             authorities,
         )
 
     def picture(self) -> Picture:
         return Picture(
-            dict(self.maps),
+            {key: value for key, value in self.maps.items() if key[0] != "meta"},
             dict(self.servers),
-            {name: Listed() for name in self.listed},
-            set(self.stores) - self.listed,
+            {name: Listed(patterns) for name, patterns in self.listed.items()},
+            self.stores.keys() - self.listed.keys(),
             {name: Authority(bool(pem)) for name, pem in self.authorities.items()},
         )
 
@@ -60,7 +61,7 @@ class Model:
         line, _, payload = text.removesuffix("\n").partition("\n")
         asked = words(line.removesuffix(" <<"))
         assert ";" not in re.sub(r"\\.", "", line), f"HAProxy would see two commands: {line}"
-        assert len(text) < 16_384, "a command and its payload must fit one buffer"
+        assert len(text.encode()) < 16_384, "a command and its payload must fit one buffer"
         handler = getattr(self, f"_{asked[0]}_{asked[1]}")
         return str(handler(asked[2:], payload))
 
@@ -85,7 +86,7 @@ class Model:
         key = self._key(asked[0])
         if key in self.servers:
             return "Already exists a server with the same name in backend."
-        settings = dict(zip(asked, asked[1:], strict=False))
+        settings = dict(pairwise(asked))
         authority = settings.get("ca-file", "@system-ca")
         if not authority.startswith("@") and not self.authorities.get(stem(authority)):
             return f"unable to load ca-file {authority}"
@@ -135,7 +136,8 @@ class Model:
         if stem(asked[1]) not in held or not payload.strip() or "\n\n" in payload.strip():
             return "Can't replace"
         self.open[asked[1]] = payload
-        return f"{'Transaction created for certificate' if asked[0] == 'cert' else 'transaction created for CA'} !"
+        kind = "Transaction created for certificate" if asked[0] == "cert" else "transaction created for CA"
+        return f"{kind} {asked[1]}!"
 
     def _commit_ssl(self, asked: list[str], _: str) -> str:
         if asked[1] not in self.open:
@@ -147,10 +149,11 @@ class Model:
         return "Transaction aborted" if self.open.pop(asked[1], None) else "No ongoing transaction!"
 
     def _add_ssl(self, asked: list[str], payload: str) -> str:
-        name = stem(words(payload)[0])
+        path, *patterns = words(payload.strip())
+        name = stem(path)
         if not self.stores.get(name) or name in self.listed:
             return "Inserting certificate\nFailed!"
-        self.listed.add(name)
+        self.listed[name] = tuple(patterns)
         return "Inserting certificate 'x' in crt-list 'y'.\nSuccess!"
 
     def _del_ssl(self, asked: list[str], _: str) -> str:
@@ -158,7 +161,7 @@ class Model:
         if asked[0] == "crt-list":
             if name not in self.listed:
                 return "Can't delete the entry"
-            self.listed.remove(name)
+            del self.listed[name]
             return f"Entry '{name}' deleted in crtlist 'y'!"
         if asked[0] == "ca-file":
             return (
@@ -169,3 +172,32 @@ class Model:
         if name in self.listed or self.stores.pop(name, None) is None or asked[1] in self.open:
             return "Can't remove the certificate"
         return f"Certificate '{name}' deleted!"
+
+    def _get_map(self, asked: list[str], _: str) -> str:
+        value = self.maps.get((stem(asked[0]), asked[1]))
+        return "found=no" if value is None else f'found=yes, idx=tree, key="{asked[1]}", value="{value}"'
+
+    def _show_map(self, asked: list[str], _: str) -> str:
+        name = stem(asked[0])
+        return "".join(f"0x1 {key} {value}\n" for (of, key), value in self.maps.items() if of == name)
+
+    def _show_stat(self, asked: list[str], _: str) -> str:
+        rows = [f"{backend},{name},{each.maxconn}," for (backend, name), each in self.servers.items()]
+        return "\n".join(["# pxname,svname,slim,", *rows])
+
+    def _show_servers(self, asked: list[str], _: str) -> str:
+        return "1\n# be_id be_name\n" + "".join(
+            f"9 {backend} 1 {name} - 2 {int(not each.in_service)} 1 1 0 6 3 4 {4 * each.checked + 2} 0 0\n"
+            for (backend, name), each in self.servers.items()
+        )
+
+    def _show_ssl(self, asked: list[str], _: str) -> str:
+        if asked[0] == "ca-file":
+            rows = [
+                f"/a/{name}.pem - {int(bool(pem))} certificate(s)" for name, pem in self.authorities.items()
+            ]
+            return "\n".join(["# filename", *rows, "@system-ca - 144 certificate(s)"])
+        if asked[0] == "cert":
+            return "\n".join(["# filename", *(f"/c/{name}.pem" for name in self.stores)])
+        rows = [f"/c/{name}.pem:0 {' '.join(patterns)}" for name, patterns in self.listed.items()]
+        return "\n".join([f"# {asked[-1]}", *rows])

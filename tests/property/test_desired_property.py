@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from holdfast.edge.dataplane.picture import Picture
 from holdfast.edge.dataplane.runtime import Runtime
 from holdfast.edge.desired import Unit
-from holdfast.edge.reconcile import Lane, Reconciler, lane_of
+from holdfast.edge.queue import Lane, lane_of
+from holdfast.edge.reconcile import Reconciler
 from tests.property.world import CHANGES, EPOCH, PLACES, Change, Lift, Unban, World
 
 
@@ -25,7 +26,7 @@ def reconciler(world: World) -> Reconciler:
         PLACES,
         world.desired.facts,
         on_block=nobody_leaves,
-        on_emptied=lambda slot: None,
+        on_slots=lambda occupied: None,
     )
 
 

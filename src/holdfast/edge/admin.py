@@ -21,10 +21,10 @@ from holdfast.edge.dataplane.runtime import RuntimeLostError
 from holdfast.edge.settings import dotted
 from holdfast.edge.status import take_snapshot
 from holdfast.edge.store import dump_enforcement
-from holdfast.model.ban import Ban, parse_network
+from holdfast.model.ban import Ban, parse_network, parse_source
 from holdfast.model.enforcement import CustomerScope, Enforcement, HostScope, PathScope, Scope, SiteScope
 from holdfast.model.errors import HoldfastError, Mistake, error
-from holdfast.model.hostname import covers, parse_hostname
+from holdfast.model.hostname import WILDCARD, parse_hostname
 from holdfast.model.path import parse_prefix
 
 BIGGEST_REQUEST = 1 << 24
@@ -203,18 +203,12 @@ class Admin:
         bare = request.target.removeprefix("https://").removeprefix("http://")
         host, slash, path = bare.partition("/")
         hostname = parse_hostname(host.partition(":")[0], "target")
-        site = next(
-            (
-                site
-                for site in desired.sites.values()
-                if any(covers(pattern, hostname) for pattern in site.hostnames)
-            ),
-            None,
-        )
+        wildcard = WILDCARD + hostname.partition(".")[2]
+        site = desired.owners.get(hostname) or desired.owners.get(wildcard)
         if site is None:
             raise error(f"no site here is named or answers for {host!r}", "see 'holdfast status'", "target")
         if path:
-            return PathScope(site.name, parse_prefix(slash + path, "target"))
+            return PathScope(site, parse_prefix(slash + path, "target"))
         return HostScope(hostname)
 
     async def _unblock(self, request: UnblockRequest) -> object:
@@ -222,7 +216,7 @@ class Admin:
         return {"lifted": request.id}
 
     async def _ban(self, request: BanRequest) -> object:
-        source = parse_network(request.source, "source")
+        source = parse_source(request.source, "source")
         until = self._edge.clock() + timedelta(seconds=request.seconds)
         await self._edge.ban(Ban(source, until, request.reason))
         return {"source": str(source), "until": until.isoformat()}

@@ -9,6 +9,7 @@ adopts it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import secrets
@@ -21,24 +22,23 @@ from typing import Any, Self
 
 import structlog
 
-from holdfast.edge.configuration import Configuration, Mistakes, build_site, read_configuration
+from holdfast.edge.configuration import Configuration, read_configuration
 from holdfast.edge.dataplane import answers
 from holdfast.edge.dataplane.commands import Command, Places
 from holdfast.edge.dataplane.disk import Disk, default_root, prepare
-from holdfast.edge.dataplane.picture import Maps
+from holdfast.edge.dataplane.picture import Picture
 from holdfast.edge.dataplane.process import Master, alive
 from holdfast.edge.dataplane.render import Frame, files
-from holdfast.edge.dataplane.runtime import Runtime
-from holdfast.edge.dataplane.slots import SlotPool, capacity
-from holdfast.edge.desired import Desired, Unit, unit_of
+from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
+from holdfast.edge.desired import Unit, unit_of
 from holdfast.edge.ending import Ending
 from holdfast.edge.listen import check_free
 from holdfast.edge.machine import account, descriptors, haproxy_binary, haproxy_version, traffic_threads
-from holdfast.edge.read import read_meta
+from holdfast.edge.read import Held, held_by_files, read_held
 from holdfast.edge.reconcile import Reconciler
-from holdfast.edge.settings import SiteSettings
+from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
-from holdfast.model.ban import Ban, parse_network
+from holdfast.model.ban import Ban
 from holdfast.model.enforcement import Enforcement
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.site import Network, Service, Site
@@ -68,7 +68,7 @@ class Edge:
         clock: Callable[[], datetime] = utc_now,
         runtime: Callable[[Frame], Runtime] | None = None,
     ) -> None:
-        """``runtime`` makes the client of the Runtime API; another one than the default is for fault tests."""
+        """``runtime`` makes the client of the Runtime API; any other than the default is for fault tests."""
         self.configuration = configuration
         self.clock = clock
         self.started = clock()
@@ -78,7 +78,9 @@ class Edge:
         self._make_runtime = runtime or (lambda frame: Runtime(frame.change_socket, frame.scan_socket))
         self._stack = AsyncExitStack()
         self._reloading = asyncio.Lock()
-        self._changing = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._boot = secrets.token_hex(8)
+        self._rendered = -1  # what lies on disk at an adoption may be of any age
         self._processes = answers.Processes(0, None, (), 0)
         self.crashed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.reloads = 0
@@ -104,35 +106,47 @@ class Edge:
         prepare(self.root)
         self._lock()
         self.disk = Disk(self.root)
-        self.store = Store(self._state_directory())
+        self.store = Store(self.configuration.path.parent / self.configuration.edge.state_dir)
         self._stack.callback(self.store.close)
-        self.desired = Desired(self.places, self.configuration.provider)
-        sites = self._sites_from_everywhere()
-        found = await self.master.find()
-        held, meta = await self._held(found)
-        self._load(sites, held, meta)
+        self.roster = Roster(self.configuration, self.places, self.store)
+        self.desired, self.pools = self.roster.desired, self.roster.pools
+        found = await self.master.find_settled()
+        held = await self._held(found is not None)
+        self.roster.load(self.configuration, held, self.clock())
+        self.frame = self._frame()
         self.runtime = await self._stack.enter_async_context(self._make_runtime(self.frame))
         self.reconciler = Reconciler(
             self.runtime,
             self.places,
             self.desired.facts,
             on_block=self._tell_leaving,
-            on_emptied=self._emptied,
+            on_slots=self._note_slots,
         )
-        self.reconciler.epoch = int(meta.get("epoch", "0"))
+        self.reconciler.epoch = int(held.meta.get("epoch", "0"))
         self.ending = Ending(self.runtime, self.places, self.master.socket)
-        self.reconciler.want(self.desired.units())
-        if found is None or found.worker is None:
+        self.reconciler.begin(self.desired.units())
+        if found is None:
             check_free(self.configuration.listeners)
             await self._start_haproxy()
         else:
             self._processes = found
             log.info("adopted HAProxy", pid=found.master)
-            if meta.get("frame") != self.frame.digest:
+            if held.meta.get("frame") != self.frame.digest:
                 await self._reload()
+        self._stack.push_async_callback(self._write_last_files)
         for work in (self.reconciler.run, self._watch, self._keep_files, self._keep_time):
             self._spawn(work())
-        await self.reconciler.synced.wait()
+        await self._in_step()
+
+    async def _in_step(self) -> None:
+        """Wait until HAProxy holds what it should, or until a part of the agent has crashed."""
+        synced = asyncio.ensure_future(self.reconciler.synced.wait())
+        await asyncio.wait((synced, self.crashed), return_when=asyncio.FIRST_COMPLETED)
+        synced.cancel()
+        if self.crashed.done():
+            raise error(
+                f"the agent has crashed: {self.crashed.result()!r}", "see its log, and start it again"
+            )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -168,90 +182,11 @@ class Edge:
                 "use 'holdfast status' to see it, 'holdfast down' to end it, or set another [edge] run_dir",
             ) from None
 
-    def _state_directory(self) -> Path:
-        return self.configuration.path.parent / self.configuration.edge.state_dir
-
-    # -- from files and memory to desired state -------------------------------------------------------
-
-    def _sites_from_everywhere(self) -> dict[str, Site]:
-        """Those of the file, and those given at run time that the file does not name."""
-        sites = dict(self.configuration.sites)
-        for name, body in self.store.documents().items():
-            if name not in sites:
-                try:
-                    sites[name] = self._site(body, {})
-                except HoldfastError as wrong:
-                    log.error("a site given at run time is left out", site=name, why=str(wrong))
-        self.store.keep_only_sites(sites)
-        return sites
-
-    def _site(self, body: dict[str, object], others: dict[str, Site]) -> Site:
-        """A site from its document; raises HoldfastError for what is wrong in it, or taken by another."""
-        settings = SiteSettings.model_validate(body)
-        mistakes = Mistakes(settings.name, {})
-        base = self.configuration.path.parent
-        site = build_site(settings, self.configuration.listeners, base, mistakes, "site")
-        mine = set(site.hostnames)
-        for other in others.values():
-            if other.name != site.name and not mine.isdisjoint(other.hostnames):
-                taken = ", ".join(sorted(mine.intersection(other.hostnames)))
-                mistakes.add(
-                    "hostnames", f"{taken} belongs to site {other.name!r}", "remove it from one of the two"
-                )
-        mistakes.raise_any()
-        return site
-
-    async def _held(
-        self, found: answers.Processes | None
-    ) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-        """What a running HAProxy holds of slots and bans; else the bans of the last files."""
-        if found is None or found.worker is None:
-            path = Path(self.places.map(Maps.BANS))
-            lines = path.read_text().splitlines() if path.exists() else []
-            return {
-                Maps.BANS: dict(line.split(" ", 1) for line in lines),
-                Maps.BACKENDS: {},
-                "occupied": {},
-            }, {}
+    async def _held(self, found: bool) -> Held:
+        if not found:
+            return held_by_files(self.places)
         async with Runtime(*_sockets(self.places)) as runtime:
-            held = {
-                name: dict(answers.map_entries(await runtime.scan(f"show map {self.places.map(name)}")))
-                for name in (Maps.BANS, Maps.BACKENDS)
-            }
-            servers = answers.server_states(await runtime.scan("show servers state"), {})
-            held["occupied"] = {slot: "" for slot, _ in servers}
-            return held, await read_meta(runtime, self.places)
-
-    def _load(self, sites: dict[str, Site], held: dict[str, dict[str, str]], meta: dict[str, str]) -> None:
-        now = self.clock()
-        for source, until in held[Maps.BANS].items():
-            if int(until) > now.timestamp():
-                self.desired.put_ban(Ban(parse_network(source), datetime.fromtimestamp(int(until), UTC)))
-        for enforcement in self.store.enforcements():
-            if enforcement.until > now:
-                self.desired.put_enforcement(enforcement)
-            else:
-                self.store.drop_enforcement(enforcement.id)
-        ids = self.store.site_ids((site.name, site.customer) for site in sites.values())
-        counts = {service: sum(site.service is service for site in sites.values()) for service in Service}
-        shape = {
-            Service.WEB: int(meta.get("web_slots", 0)),
-            Service.TCP: int(meta.get("pass_slots", 0)),
-        }
-        sizes = {service: max(shape[service], capacity(counts[service])) for service in Service}
-        if shape[Service.WEB] > counts[Service.WEB] and shape[Service.TCP] > counts[Service.TCP]:
-            sizes = shape  # it still fits: no reload for mere comfort
-        self.pools = {
-            service: SlotPool(service, sizes[service], held[Maps.BACKENDS], held["occupied"])
-            for service in Service
-        }
-        for site in sites.values():
-            slot = self.pools[site.service].take(str(ids[site.name]))
-            if slot is None:  # quarantined slots are in the way
-                self.pools[site.service].grow(capacity(sizes[site.service]))
-                slot = self.pools[site.service].take(str(ids[site.name]))
-            self.desired.put_site(site, ids[site.name], slot or "")
-        self.frame = self._frame()
+            return await read_held(runtime, self.places)
 
     def _frame(self) -> Frame:
         settings = self.configuration.edge
@@ -276,44 +211,77 @@ class Edge:
     # -- HAProxy's life ------------------------------------------------------------------------------
 
     async def _start_haproxy(self) -> None:
-        await self._write_files()
-        self._processes = await self.master.start()
+        """Start on what should be; if HAProxy does not take that, on the maps alone: the rest is then added
+        at run time, and what it refuses (one site's certificate, say) holds up nothing else."""
+        try:
+            await self._write_files()
+        except HoldfastError as failed:
+            if not self._processes.master:
+                raise
+            log.error("HAProxy is started on older files; what they lack is added", why=str(failed))
+        try:
+            self._processes = await self.master.start()
+        except HoldfastError as refused:
+            await self._write_files(Picture(maps=dict(self.reconciler.wanted.maps)))
+            try:
+                self._processes = await self.master.start()
+            except HoldfastError:
+                raise refused from None
+            log.error("HAProxy does not start on all it should hold; it is added now", why=str(refused))
         self.starts += 1
         log.info("started HAProxy", pid=self._processes.master)
 
-    async def _write_files(self) -> None:
-        self._boot = secrets.token_hex(8)
-        version = self.reconciler.version
-        content = files(self.frame, self.reconciler.wanted, self._boot, self.reconciler.epoch)
-        await asyncio.to_thread(self.disk.write, content)
-        self._rendered = version
+    async def _write_files(self, picture: Picture | None = None) -> None:
+        """One at a time, and each to its end: an older rendering must never come to lie over a newer one, as
+        over that of a reload; making one takes a second where there are many sites."""
+        async with self._writing:
+            frame, version, epoch = self.frame, self.reconciler.version, self.reconciler.epoch
+            picture = (picture or self.reconciler.rendering()).copy()  # for the other thread
+            writing = asyncio.ensure_future(
+                asyncio.to_thread(lambda: self.disk.write(files(frame, picture, self._boot, epoch)))
+            )
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await asyncio.wait((writing,))
+                raise
+            self._rendered = version
 
-    async def reload(self) -> None:
+    async def reload(self, *, only_if_due: bool = False) -> None:
         """A new worker on a fresh rendering, without a failed request: the barrier.
 
         Sites are frozen while the old worker goes on to take enforcement and mitigations; once the new one
         serves, it is read whole and whatever it lacks is replayed before anything else is written.
         Raises HoldfastError when HAProxy does not take the new configuration; the old one stays in force.
         """
-        async with self._reloading:
-            self.reconciler.freeze_sites(True)
-            try:
-                await self._reload()
-            finally:
-                self.reconciler.freeze_sites(False)
-                self.reconciler.distrust("a reload")
-        await self.reconciler.synced.wait()
+        with self.reconciler.frozen():
+            async with self._reloading:
+                former, self.frame = self.frame, self._frame()
+                if not only_if_due or former != self.frame:
+                    try:
+                        await self._reload()
+                    except HoldfastError:
+                        self.frame = former  # HAProxy still runs on it, and must be able to start on it
+                        await self._write_files()
+                        raise
+        await self._in_step()
 
     async def _reload(self) -> None:
         before = await self.master.find()
         if before is None:
             raise error("HAProxy does not run", "wait a second: the agent is starting it")
+        self._boot = secrets.token_hex(8)
         await self._write_files()
-        await self.master.reload()
+        with contextlib.suppress(RuntimeLostError):  # whether it did is seen by its worker
+            await self.master.reload()
         deadline = asyncio.get_running_loop().time() + RELOAD_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
             found = await self.master.find()
+            if found is None and not alive(before.master):
+                raise error(
+                    "HAProxy has died during a reload", "try again in a second: the agent is starting it"
+                )
             if found is None:
                 continue
             if found.failed_reloads > before.failed_reloads:
@@ -333,27 +301,30 @@ class Edge:
         """HAProxy is dead: start it. It has another worker than ours: read it anew."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            if self._reloading.locked():
-                continue
-            found = await self.master.find()
-            if found is None:
-                if alive(self._processes.master):
-                    continue  # between two workers
-                log.warning("HAProxy is gone; starting it", last_words=self.master.last_words())
-                try:
-                    self.runtime.reconnect()
-                    await self._start_haproxy()
-                    self.reconciler.distrust("HAProxy was started anew")
-                except HoldfastError as failed:
-                    log.error("HAProxy does not start", why=str(failed))
-                    await asyncio.sleep(1)
-            elif found.worker != self._processes.worker or found.master != self._processes.master:
-                self._processes = found
-                self.runtime.reconnect()
-                self.reconciler.distrust("HAProxy has another worker")
-            else:
-                self._processes = found
+            async with self._reloading:
+                found = await self.master.find()
+                if found is not None and found.worker is not None:
+                    is_ours = (found.master, found.worker) == (self._processes.master, self._processes.worker)
+                    self._processes = found
+                    if not is_ours:
+                        self._distrust("HAProxy has another worker")
+                elif not alive(found.master if found else self._processes.master):
+                    log.warning("HAProxy is gone; starting it", last_words=self.master.last_words())
+                    await self._restart()
             self.master.trim_log()
+
+    async def _restart(self) -> None:
+        self._distrust("HAProxy is gone")
+        try:
+            await self._start_haproxy()
+            self._distrust("HAProxy was started anew")
+        except HoldfastError as failed:
+            log.error("HAProxy does not start", why=str(failed))
+            await asyncio.sleep(1)
+
+    def _distrust(self, why: str) -> None:
+        self.runtime.reconnect()
+        self.reconciler.distrust(why)
 
     async def _keep_files(self) -> None:
         """Rewrite the files for the next start: whoever restarts HAProxy finds nearly the present state."""
@@ -367,126 +338,126 @@ class Edge:
                 continue
             stale_since = stale_since or now
             if version == seen or now - stale_since > LONGEST_STALE_SECONDS:
-                wanted = self.reconciler.wanted.copy()
-                epoch, boot = self.reconciler.epoch, self._boot
-                await asyncio.to_thread(lambda: self.disk.write(files(self.frame, wanted, boot, epoch)))  # noqa: B023
-                self._rendered = version
+                await self._write_last_files()
             seen = version
+
+    async def _write_last_files(self) -> None:
+        """When the agent leaves, too: bans are nowhere else, should HAProxy end before the next one comes."""
+        if self.reconciler.version != self._rendered:
+            try:
+                await self._write_files()
+            except HoldfastError as failed:
+                log.error("the files for the next start are not up to date", why=str(failed))
 
     async def _keep_time(self) -> None:
         """What has expired is tidied up; HAProxy stopped acting on it by its own clock."""
         while True:
-            await asyncio.sleep(1)
             enforcements, bans = self.desired.expired(self.clock())
             units: set[Unit] = set()
             for enforcement in enforcements:
                 log.info("a block has ended", id=enforcement.id, scope=str(enforcement.scope))
-                self.store.drop_enforcement(enforcement.id)
+                try:
+                    self.store.drop_enforcement(enforcement.id)
+                except HoldfastError as failed:
+                    log.error("a block that has ended stays recorded until the next start", why=str(failed))
                 units |= self.desired.drop_enforcement(enforcement.id)
             for ban in bans:
                 units |= self.desired.drop_ban(ban.source)
             if units:
                 self.reconciler.want(units)
+            await asyncio.sleep(1)
 
     async def _tell_leaving(self, commands: Sequence[Command]) -> None:
         await self.ending.tell(self._processes.leaving, commands)
 
-    def _emptied(self, slot: str) -> None:
+    def _note_slots(self, occupied: set[str]) -> None:
         for pool in self.pools.values():
-            pool.emptied(slot)
+            pool.emptied(occupied)
 
     # -- changes -------------------------------------------------------------------------------------
 
     async def put_site(self, body: dict[str, object]) -> None:
-        """Add or replace a site given at run time; returns when it is served. Raises HoldfastError."""
-        async with self._changing:
-            site = self._site(body, self.desired.sites)
-            if site.name in self.configuration.sites:
-                raise error(
-                    f"site {site.name!r} is named in {self.configuration.path}",
-                    "change it there and run 'holdfast edge apply'",
-                )
-            units, grown = self._put_sites([site])
-            self.store.put_document(site.name, body)
-        await self._bring_in_force(units, grown)
+        """Add or replace a site given at run time; returns when it is served. Raises HoldfastError, and
+        leaves everything as it was, when it cannot be."""
+        site = self.roster.site(body, self.configuration)
+        if site.name in self.configuration.sites:
+            raise error(
+                f"site {site.name!r} is named in {self.configuration.path}",
+                "change it there and run 'holdfast edge apply'",
+            )
+        await self._exchange([], [site], {site.name: body})
 
     async def remove_site(self, name: str) -> None:
         """Remove a site given at run time; returns when it is no longer served. Raises HoldfastError."""
-        async with self._changing:
-            if name in self.configuration.sites or name not in self.desired.sites:
-                raise error(
-                    f"there is no site {name!r} that was given at run time",
-                    f"remove it from {self.configuration.path} and run 'holdfast edge apply'",
-                )
-            self.store.drop_document(name)
-            units = self._drop_sites([name])
-        await self.reconciler.settle(units)
+        if name in self.configuration.sites or name not in self.desired.sites:
+            raise error(
+                f"there is no site {name!r} that was given at run time",
+                f"remove it from {self.configuration.path} and run 'holdfast edge apply'",
+            )
+        await self._exchange([name], [], {name: None})
 
     async def apply(self, configuration: Configuration | None = None) -> dict[str, int]:
         """Read the file again and bring what changed in it in force; returns how much that was.
 
-        Raises HoldfastError, and changes nothing, when the file has a mistake.
+        Raises HoldfastError, and changes nothing, when the file has a mistake or HAProxy refuses it.
         """
-        async with self._changing:
-            new = configuration or read_configuration(self.configuration.path)
-            old, self.configuration = self.configuration, new
-            gone = [name for name in old.sites if name not in new.sites]
-            changed = [site for name, site in new.sites.items() if self.desired.sites.get(name) != site]
-            units = self._drop_sites(gone)
-            more, grown = self._put_sites(changed)
-            units |= more
-            if old.provider != new.provider:
-                self.desired.provider = new.provider
-                units |= {unit_of(each.scope) for each in self.desired.enforcements.values()}
-        await self._bring_in_force(units, grown or self._frame() != self.frame)
+        new, old = configuration or read_configuration(self.configuration.path), self.configuration
+        named = old.sites.keys() | new.sites.keys()
+        given = {host: name for host, name in self.desired.owners.items() if name not in named}
+        check_hostnames(new.sites.values(), given)
+        gone = [name for name in old.sites if name not in new.sites]
+        changed = [site for name, site in new.sites.items() if self.desired.sites.get(name) != site]
+        taken_over = dict.fromkeys(name for name in new.sites if name not in old.sites)
+        units: set[Unit] = set()
+        if old.provider != new.provider:
+            units = {unit_of(each.scope) for each in self.desired.enforcements.values()}
+        self.configuration, self.desired.provider = new, new.provider
+        try:
+            await self._exchange(gone, changed, taken_over, units)
+        except HoldfastError:
+            self.configuration, self.desired.provider = old, old.provider
+            self.reconciler.want(units)
+            raise
         return {"removed": len(gone), "changed": len(changed)}
 
-    def _put_sites(self, sites: Iterable[Site]) -> tuple[set[Unit], bool]:
-        """The units touched, and whether more slots (so a reload) are needed."""
-        units: set[Unit] = set()
-        grown = False
-        for site in sites:
-            present = self.desired.sites.get(site.name)
-            if present and (present.service, present.customer) != (site.service, site.customer):
-                units |= self._drop_sites([site.name])
-            site_id = self.store.site_ids([(site.name, site.customer)])[site.name]
-            pool = self.pools[site.service]
-            slot = pool.take(str(site_id))
-            if slot is None:
-                pool.grow(capacity(pool.size))
-                grown = True
-                slot = pool.take(str(site_id))
-            units |= self.desired.put_site(site, site_id, slot or "")
-        return units, grown
+    async def _exchange(
+        self, gone: list[str], sites: list[Site], documents: Documents, more: Iterable[Unit] = ()
+    ) -> None:
+        units, undo = self.roster.exchange(gone, sites, documents)
+        try:
+            await self._bring_in_force({*units, *more})
+        except HoldfastError:
+            self.reconciler.want(undo())
+            raise
 
-    def _drop_sites(self, names: Iterable[str]) -> set[Unit]:
-        units: set[Unit] = set()
-        for name in names:
-            self.pools[self.desired.sites[name].service].leave(str(self.desired.ids[name]))
-            units |= self.desired.drop_site(name)
-            self.store.forget_site(name)
-        return units
-
-    async def _bring_in_force(self, units: set[Unit], reload: bool) -> None:
-        if not reload:
+    async def _bring_in_force(self, units: set[Unit]) -> None:
+        if self._frame() == self.frame:
             await self.reconciler.settle(units)
             return
-        settled = asyncio.ensure_future(self.reconciler.settle(units))
-        await asyncio.sleep(0)  # let it take its wishes down before they are rendered
-        former, self.frame = self.frame, self._frame()
-        try:
-            await self.reload()
-        except HoldfastError:
-            self.frame = former  # HAProxy still runs on it, and must be able to start on it
-            await self._write_files()
-            settled.cancel()
-            raise
+        with self.reconciler.frozen():  # at once: nothing may be written for slots that are not there yet
+            settled = asyncio.ensure_future(self.reconciler.settle(units))
+            try:
+                await asyncio.sleep(0)  # let it take its wishes down before they are rendered
+                await self.reload(only_if_due=True)
+            except BaseException:
+                settled.cancel()
+                raise
         await settled
 
     async def block(self, enforcement: Enforcement) -> None:
         """Put a block in force here: recorded, enforced, and what is open under it ended."""
-        self.store.put_enforcement(enforcement)
-        await self.reconciler.settle(self.desired.put_enforcement(enforcement))
+        former = self.desired.enforcements.get(enforcement.id)
+        units = self.desired.put_enforcement(enforcement)
+        try:
+            for unit in units:
+                self.desired.facts(unit)  # what cannot be shown to visitors must not be recorded either
+            self.store.put_enforcement(enforcement)
+        except HoldfastError:
+            self.desired.drop_enforcement(enforcement.id)
+            if former is not None:
+                self.desired.put_enforcement(former)
+            raise
+        await self.reconciler.settle(units)
         await self.ending.end(enforcement.scope, self.desired, self._processes.leaving)
 
     async def unblock(self, identifier: str) -> None:

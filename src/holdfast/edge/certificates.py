@@ -51,7 +51,8 @@ def read_certificate(chain_file: Path, key_file: Path | None, hostnames: Sequenc
     missing = [hostname for hostname in hostnames if not any(covers(name, hostname) for name in names)]
     if missing:
         raise error(
-            f"the certificate in {chain_file} does not cover {', '.join(missing)} (it covers {', '.join(names)})",
+            f"the certificate in {chain_file} does not cover {', '.join(missing)}"
+            f" (it covers {', '.join(names)})",
             "get one that does, or move those hostnames to a site of their own",
         )
     parts = [each.public_bytes(Encoding.PEM) for each in chain]

@@ -31,6 +31,9 @@ from holdfast.model.errors import HoldfastError, Mistake, error
 from holdfast.model.hostname import parse_hostname, parse_pattern
 from holdfast.model.site import Https, Limits, Network, Origin, OriginTls, Protocol, Service, Site
 
+WIDEST_ALLOWED = {4: 8, 6: 24}
+"""Shortest prefix of an allow list's entry, by IP version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -87,7 +90,7 @@ def read_configuration(path: Path) -> Configuration:
 
 
 def parse_configuration(text: str, path: Path) -> Configuration:
-    """As ``read_configuration``, for text that is already there; other files are named relative to ``path``."""
+    """As ``read_configuration``, for text that is already read; it names files relative to ``path``."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as broken:
@@ -225,6 +228,11 @@ def _networks(texts: Sequence[str], place: str, mistakes: Mistakes) -> tuple[Net
     for text in texts:
         try:
             network = parse_network(text)
+            if network.prefixlen < WIDEST_ALLOWED[network.version]:
+                raise error(
+                    f"{network} is too wide: what one site allows, no ban of this edge touches",
+                    f"write networks of /{WIDEST_ALLOWED[network.version]} or narrower",
+                )
             allow_keys(network)
             networks.append(network)
         except HoldfastError as wrong:

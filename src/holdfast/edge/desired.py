@@ -32,6 +32,8 @@ class Desired:
         self.sites: dict[str, Site] = {}
         self.ids: dict[str, SiteId] = {}
         self.slots: dict[str, str] = {}
+        self.owners: dict[str, str] = {}
+        """Hostname → site."""
         self.enforcements: dict[str, Enforcement] = {}
         self.bans: dict[Network, Ban] = {}
         self._allowed: dict[Network, set[str]] = {}
@@ -47,6 +49,7 @@ class Desired:
         self.sites[site.name] = site
         self.ids[site.name] = site_id
         self.slots[site.name] = slot
+        self.owners.update(dict.fromkeys(site.hostnames, site.name))
         for network in site.allow:
             self._allowed.setdefault(network, set()).add(site.name)
             touched |= self._sources_near(network)
@@ -128,11 +131,14 @@ class Desired:
         return {unit for unit in units if self._scopes.get(unit)}
 
     def _leave(self, name: str) -> set[Unit]:
-        """What the present site of that name, if any, leaves behind: its blocks and its allow list."""
+        """The present site of that name, if any, gives up its hostnames and allow list; what that touches."""
         site = self.sites.get(name)
         if site is None:
             return set()
         touched = self._blocks_of(site)
+        for hostname in site.hostnames:
+            if self.owners.get(hostname) == name:  # else it has moved on
+                del self.owners[hostname]
         for network in site.allow:
             self._allowed[network].discard(name)
             if not self._allowed[network]:

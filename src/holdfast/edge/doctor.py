@@ -13,8 +13,8 @@ from pathlib import Path
 
 from holdfast.edge.configuration import Configuration
 from holdfast.edge.dataplane.disk import MEMORY_FILESYSTEMS, default_root, filesystem
-from holdfast.edge.listen import check_free
 from holdfast.edge.dataplane.slots import capacity
+from holdfast.edge.listen import check_free
 from holdfast.edge.machine import account, descriptors, haproxy_binary, haproxy_version
 from holdfast.model.errors import HoldfastError
 

@@ -20,11 +20,15 @@ class Listener:
     port: int
 
     def __str__(self) -> str:
-        """As HAProxy's ``bind`` wants it; every address means IPv6 that also takes IPv4."""
+        """As HAProxy's ``bind`` wants it. Every address means two sockets: on one for both families, IPv4
+        clients would have IPv6 addresses (::ffff:192.0.2.1), all in the same /64, and for limits, allow lists
+        and origins they would no longer be who they are."""
         if self.address is None:
-            return f"[::]:{self.port} v4v6" if socket.has_dualstack_ipv6() else f"0.0.0.0:{self.port}"
-        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
-        return f"{host}:{self.port}"
+            both = f"0.0.0.0:{self.port},[::]:{self.port} v6only"
+            return both if socket.has_dualstack_ipv6() else f"0.0.0.0:{self.port}"
+        if self.address.version == 6:
+            return f"[{self.address}]:{self.port} v6only"
+        return f"{self.address}:{self.port}"
 
     def is_reached_by(self, address: Address, port: int) -> bool:
         """Whether a connection to ``address`` port ``port`` from this machine would end here."""
@@ -96,7 +100,8 @@ def _words(listener: Listener, refused: OSError) -> str:
 
 def _advice(listener: Listener, refused: OSError) -> str:
     if refused.errno == errno.EADDRINUSE:
-        return f"'ss -ltnp sport = :{listener.port}' names it; stop it, or choose another port in [edge] (the demonstration: --port)"
+        find = f"'ss -ltnp sport = :{listener.port}' names it"
+        return f"{find}; stop it, or choose another port in [edge] (the demonstration: --port)"
     if refused.errno == errno.EACCES:
         return "run as root, or choose a port above 1023 in [edge]"
     return "choose an address of this machine in [edge]"

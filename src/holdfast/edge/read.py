@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
 from holdfast.edge.dataplane import answers
 from holdfast.edge.dataplane.commands import Places
-from holdfast.edge.dataplane.picture import META, ORDER, Picture
+from holdfast.edge.dataplane.picture import META, ORDER, Maps, Picture
 from holdfast.edge.dataplane.render import HOP
 from holdfast.edge.dataplane.runtime import Runtime
 
 
-async def read_picture(runtime: Runtime, places: Places) -> Picture:
-    """The whole picture of the current worker. Raises RuntimeLostError."""
-    picture = Picture()
-    for name in ORDER:
-        entries = answers.map_entries(await runtime.scan(f"show map {places.map(name)}"))
-        picture.maps.update(((name, key), value) for key, value in entries)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a running HAProxy, or else the files of the last one, tell a new agent."""
+
+    bans: dict[str, str] = field(default_factory=dict)
+    backends: dict[str, str] = field(default_factory=dict)
+    """Site id → slot."""
+    occupied: frozenset[str] = frozenset()
+    """The slots with a server in them."""
+    meta: dict[str, str] = field(default_factory=dict)
+
+
+async def read_picture(runtime: Runtime, places: Places, maps: Iterable[str] = ORDER) -> Picture:
+    """The picture of the current worker: all of it, or all but the maps that are not named. Raises
+    RuntimeLostError."""
+    picture = await read_maps(runtime, places, maps)
     limits = answers.server_limits(await runtime.scan("show stat -1 4 -1"))
     servers = answers.server_states(await runtime.scan("show servers state"), limits)
     picture.servers = {key: server for key, server in servers.items() if key[0] != HOP}
@@ -26,6 +40,34 @@ async def read_picture(runtime: Runtime, places: Places) -> Picture:
     return picture
 
 
+async def read_maps(runtime: Runtime, places: Places, names: Iterable[str]) -> Picture:
+    """Just these maps. Raises RuntimeLostError."""
+    picture = Picture()
+    for name in names:
+        entries = answers.map_entries(await runtime.scan(f"show map {places.map(name)}"))
+        picture.maps.update(((name, key), value) for key, value in entries)
+    return picture
+
+
 async def read_meta(runtime: Runtime, places: Places) -> dict[str, str]:
     """Which rendering the worker has read (``boot``, ``frame``) and the last ``epoch`` written to it."""
     return dict(answers.map_entries(await runtime.scan(f"show map {places.map(META)}")))
+
+
+async def read_held(runtime: Runtime, places: Places) -> Held:
+    """What a running HAProxy tells a new agent. Raises RuntimeLostError."""
+    held = await read_maps(runtime, places, (Maps.BANS, Maps.BACKENDS))
+    servers = answers.server_states(await runtime.scan("show servers state"), {})
+    return Held(
+        bans=dict(held.map(Maps.BANS)),
+        backends=dict(held.map(Maps.BACKENDS)),
+        occupied=frozenset(slot for slot, _ in servers),
+        meta=await read_meta(runtime, places),
+    )
+
+
+def held_by_files(places: Places) -> Held:
+    """What the files of the last HAProxy tell: only bans are nowhere else."""
+    path = Path(places.map(Maps.BANS))
+    lines = path.read_text().splitlines() if path.exists() else []
+    return Held(bans=dict(line.split(" ", 1) for line in lines if " " in line))

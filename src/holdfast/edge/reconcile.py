@@ -1,7 +1,7 @@
 """The one writer: brings HAProxy from what it holds to what it should hold, most urgent first.
 
-The Runtime API has no transactions. So every job is planned from belief when its turn comes, every answer
-is checked, an epoch is written last and read back, and at the first doubt (a refused command, a lost
+The Runtime API has no transactions. So every round of jobs is planned from belief when its turn comes, every
+answer is checked, an epoch is written last and read back, and at the first doubt (a refused command, a lost
 connection, a worker that has changed) belief is thrown away: HAProxy is read whole and everything that
 differs is planned anew. What is in force stays in force meanwhile.
 """
@@ -11,65 +11,45 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 import structlog
 
-from holdfast.edge.dataplane.commands import Command, DelServer, Places, SetMap, still_busy
+from holdfast.edge.dataplane.commands import (
+    AddMap,
+    Command,
+    DelMap,
+    DelServer,
+    Places,
+    RetireServer,
+    SetMap,
+    UnlistCertificate,
+    still_busy,
+)
 from holdfast.edge.dataplane.effect import apply
-from holdfast.edge.dataplane.picture import META, Picture
-from holdfast.edge.dataplane.plan import Plan, plan
+from holdfast.edge.dataplane.picture import META, ORDER, Picture
+from holdfast.edge.dataplane.plan import ENFORCEMENT_MAPS, Plan, plan
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
-from holdfast.edge.desired import BLOCK, SOURCE, Unit
-from holdfast.edge.read import read_picture
+from holdfast.edge.desired import Unit
+from holdfast.edge.queue import Lane, Queue, Round, lane_of
+from holdfast.edge.read import read_maps, read_meta, read_picture
+from holdfast.edge.refusals import Refusals, RefusedError
 from holdfast.model.errors import error
 
 BATCH_COMMANDS = 24
 BATCH_BYTES = 12_000
 IDLE_SECONDS = 0.3
 """Sweeping waits for this much silence: deleting from the big map holds the traffic for milliseconds."""
+LONGEST_IDLE_WAIT = 2.0
+"""After so long without any silence sweeping goes on between two rounds: slots must become free again."""
 SWEEP_PAUSE = 0.02
-MOST_SWEEPS = 1000
-"""Beyond this backlog sweeping no longer waits for silence."""
+DUE_PAUSE = 0.1
 BUSY_SECONDS = 0.5
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 """Before HAProxy is read anew after it was lost or has refused something."""
 
 log = structlog.get_logger()
-
-
-class Lane(IntEnum):
-    """What goes first."""
-
-    ENFORCEMENT = 0
-    MITIGATION = 1
-    SITES = 2
-    """Routing, origins and certificates."""
-
-
-def lane_of(unit: Unit) -> Lane:
-    """The lane of a unit's changes."""
-    return {BLOCK: Lane.ENFORCEMENT, SOURCE: Lane.MITIGATION}.get(unit[0], Lane.SITES)
-
-
-class RefusedError(Exception):
-    """HAProxy did not take a command."""
-
-    def __init__(self, command: Command, answer: str) -> None:
-        super().__init__(f"{command!r}: {answer}")
-        self.command = command
-
-
-@dataclass(slots=True)
-class Job:
-    """The work on one unit, until it is in force."""
-
-    unit: Unit
-    scopes: list[Picture]
-    done: list[asyncio.Future[None]] = field(default_factory=list)
 
 
 class Reconciler:
@@ -82,59 +62,60 @@ class Reconciler:
         facts: Callable[[Unit], Picture],
         *,
         on_block: Callable[[Sequence[Command]], Awaitable[None]],
-        on_emptied: Callable[[str], None],
+        on_slots: Callable[[set[str]], None],
     ) -> None:
-        """``on_block`` is told the commands of each enforcement (for workers that are leaving); ``on_emptied``
-        each slot whose last server is gone."""
+        """``on_block`` is told the commands of each enforcement (for workers that are leaving); ``on_slots``
+        which slots have servers in them, after each reading and whenever one has become empty."""
         self.wanted = Picture()
         self.epoch = 0
         self.counts: Counter[str] = Counter()
-        self.trouble = ""
         self.version = 0
-        """Grows with every change of ``wanted``: what was rendered at an older version is stale."""
+        """Grows with every change of ``rendering``: what was rendered at an older version is stale."""
+        self.synced = asyncio.Event()
+        """Set while nothing is in doubt: HAProxy has been read whole and brought to the wanted picture."""
         self._runtime = runtime
         self._places = places
         self._facts = facts
         self._on_block = on_block
-        self._on_emptied = on_emptied
+        self._on_slots = on_slots
         self._believed: Picture | None = None
+        self._doubt = ""
         self._parts: dict[Unit, Picture] = {}
-        self._jobs: dict[Unit, Job] = {}
-        self._lanes: tuple[deque[Unit], ...] = tuple(deque() for _ in Lane)
+        self._queue = Queue()
+        self._refusals = Refusals()
         self._sweeps: deque[Picture] = deque()
         self._busy: list[Picture] = []
+        self._sweep_after = 0.0
+        self._frozen = 0
         self._wake = asyncio.Event()
-        self._ceiling = Lane.SITES
-        self._refused: set[Command] = set()
-        self._skipped: set[Command] = set()
-        self.synced = asyncio.Event()
-        """Set once HAProxy has been read and brought to the wanted picture."""
+        self._doubted = asyncio.Event()
 
     # -- what should be ------------------------------------------------------------------------------
 
-    def want(self, units: Iterable[Unit]) -> list[Unit]:
-        """Take the present facts of ``units`` as wanted; return them, most urgent first."""
-        ordered = sorted(set(units), key=lambda unit: (lane_of(unit), unit))
-        old = {unit: self._parts.pop(unit, Picture()) for unit in ordered}
-        for part in old.values():
-            self.wanted.remove(part)
-        for unit in ordered:
-            new = self._facts(unit)
-            self.wanted.add(new)
-            if new.maps or new.servers:
-                self._parts[unit] = new
-            self._enqueue(unit, [old[unit], new])
-        self.version += 1
-        return ordered
+    def begin(self, units: Iterable[Unit]) -> None:
+        """Take the facts of all units as wanted, before the first reading: that brings them in force."""
+        self._take(units)
 
-    def _enqueue(self, unit: Unit, scopes: list[Picture]) -> None:
-        job = self._jobs.get(unit)
-        if job is None:
-            self._jobs[unit] = Job(unit, scopes)
-            self._lanes[lane_of(unit)].append(unit)
-        else:
-            job.scopes += scopes
+    def want(self, units: Iterable[Unit]) -> list[Unit]:
+        """Take the present facts of ``units``, all of one change, as wanted and queue them."""
+        changed = self._take(units)
+        self._queue.put(changed)
         self._wake.set()
+        return list(changed)
+
+    def _take(self, units: Iterable[Unit]) -> dict[Unit, tuple[Picture, Picture]]:
+        ordered = sorted(set(units), key=lambda unit: (lane_of(unit), unit))
+        news = {unit: self._facts(unit) for unit in ordered}  # all of them first: one may raise
+        olds = {unit: self._parts.pop(unit, Picture()) for unit in ordered}
+        for part in olds.values():
+            self.wanted.remove(part)
+        for unit, part in news.items():
+            self.wanted.add(part)
+            if part.maps or part.servers:
+                self._parts[unit] = part
+        self._refusals.prune(self.wanted)
+        self.version += 1
+        return {unit: (olds[unit], news[unit]) for unit in ordered}
 
     async def settle(self, units: Iterable[Unit]) -> None:
         """Take the present facts of ``units`` as wanted and return when they are in force.
@@ -144,10 +125,13 @@ class Reconciler:
         loop = asyncio.get_running_loop()
         waits = []
         for unit in self.want(units):
-            future = loop.create_future()
-            self._jobs[unit].done.append(future)
-            waits.append(future)
+            waits.append(loop.create_future())
+            self._queue.wait(unit, waits[-1])
         await asyncio.gather(*waits)
+
+    def rendering(self) -> Picture:
+        """What a start should begin with: the wanted picture, without what HAProxy refuses."""
+        return self._refusals.without(self.wanted)
 
     # -- the writer ----------------------------------------------------------------------------------
 
@@ -157,62 +141,64 @@ class Reconciler:
         while True:
             try:
                 if self._believed is None:
+                    self._doubted.clear()
                     await self._resync()
                     failures = 0
                 await self._work()
             except RuntimeLostError as lost:
                 self._runtime.reconnect()
-                self.distrust(str(lost))
+                self._lose_belief(str(lost))
             except RefusedError as refused:
-                self._note_refusal(refused)
+                self._lose_belief(f"HAProxy refused {refused}")
             else:
                 continue
-            await asyncio.sleep(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))
+            with contextlib.suppress(
+                TimeoutError
+            ):  # who casts doubt knows of another HAProxy: no waiting then
+                async with asyncio.timeout(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)):
+                    await self._doubted.wait()
             failures += 1
 
     async def _work(self) -> None:
         while self._believed is not None:
-            job = self._next()
-            if job is not None:
-                await self._perform_job(job)
-            elif (self._busy or self._sweeps) and self._ceiling is Lane.SITES:
+            lane = self._queue.next()
+            if lane is not None:
+                await self._perform_round(lane)
+                if not self._sweep_is_due():
+                    continue
+            if (self._sweeps or self._busy) and not self._sites_are_frozen():
                 await self._sweep()
             else:
                 await self._woken(None)
 
-    def _next(self, lowest: Lane = Lane.SITES) -> Job | None:
-        for lane in self._lanes[: min(lowest, self._ceiling) + 1]:
-            if lane:
-                return self._jobs[lane[0]]
-        return None
-
-    async def _perform_job(self, job: Job) -> None:
-        """Plan one unit from belief, perform it, confirm it by the epoch. The job leaves the queue only
-        then: a failure leaves it there for the resync to finish."""
+    async def _perform_round(self, lane: Lane) -> None:
+        """Plan the jobs of a lane from belief, perform them, confirm them by the epoch. They leave the queue
+        only then: after a failure they are planned again."""
         believed = self._require_belief()
-        scopes, waiting = list(job.scopes), list(job.done)
-        steps = plan(believed.only(*scopes), self.wanted.only(*scopes))
-        lane = lane_of(job.unit)
-        await self._perform(steps.now, lane)
+        taken = self._queue.take(lane)
+        steps = plan(believed.only(*taken.scopes), self.wanted.only(*taken.scopes))
+        now = [each for each in steps.now if not _deletes(each, taken)]
+        await self._perform(now, lane)
         if lane is Lane.ENFORCEMENT:
-            await self._on_block(steps.now)
+            await self._on_block(now)
+        believed = self._require_belief()
         if steps.later:
-            self._sweeps.append(believed.only(*scopes).beyond(self.wanted))
-        self._refused.clear()
-        self._finish(job, len(scopes), waiting)
+            self._add_sweep(believed.only(*taken.scopes).beyond(self.wanted))
+        self._finish(taken)
 
-    async def _perform(self, commands: Sequence[Command], lane: Lane) -> None:
-        """Send commands in batches, letting anything more urgent go between two of them; the epoch last."""
+    async def _perform(self, commands: Iterable[Command], lane: Lane, *, fresh: bool = False) -> None:
+        """Send commands in batches, letting anything more urgent go between two of them; the epoch last.
+        ``fresh``: belief has just been read, so that a refusal is HAProxy's last word."""
         rest = list(commands)
         while True:
-            batch, rest = _batch(rest, self._places)
-            await self._send(batch, with_epoch=not rest)
+            batch, rest = _batch(self._refusals.allowed(rest), self._places)
+            await self._send(batch, with_epoch=not rest, fresh=fresh)
             if not rest:
                 return
-            while lane > 0 and (urgent := self._next(Lane(lane - 1))) is not None:
-                await self._perform_job(urgent)
+            while lane > 0 and (urgent := self._queue.next(Lane(lane - 1))) is not None:
+                await self._perform_round(urgent)
 
-    async def _send(self, batch: Sequence[Command], *, with_epoch: bool) -> None:
+    async def _send(self, batch: Sequence[Command], *, with_epoch: bool, fresh: bool) -> None:
         believed = self._require_belief()
         texts = [command.text(self._places) for command in batch]
         if with_epoch:
@@ -222,26 +208,66 @@ class Reconciler:
         answers = await self._runtime.change(texts)
         for command, answer in zip(batch, answers, strict=False):
             words = command.refusal(answer)
-            if words is not None:
-                raise RefusedError(command, words)
-            apply(believed, command)
-            self.counts["commands"] += 1
+            if words is None:
+                apply(believed, command)
+                self._refusals.taken(command)
+                self.counts["commands"] += 1
+            else:
+                self._note_refusal(RefusedError(command, words), fresh)
         if with_epoch and f'value="{self.epoch}"' not in answers[-1]:
             raise RuntimeLostError(f"the epoch read back is not {self.epoch}: {answers[-1].strip()}")
 
+    def _note_refusal(self, refused: RefusedError, fresh: bool) -> None:
+        """Leave out what HAProxy refuses for good; raise RefusedError where our belief may be wrong. Of
+        several additions to a map some may have been taken: only another reading tells."""
+        self.counts["refused"] += 1
+        log.warning("HAProxy refused a command", words=str(refused))
+        if isinstance(refused.command, AddMap):
+            fresh = fresh and self._refusals.is_second(refused)
+        if not fresh:
+            raise refused
+        self._refusals.leave_out(refused)
+        self.version += 1
+
+    def _finish(self, taken: Round) -> None:
+        """A round is in force, or part of it never will be: tell those who wait."""
+        for scopes, waiting in self._queue.finish(taken):
+            words = self._refusals.about(self.wanted.only(*scopes)) if self._refusals else ""
+            for future in waiting:
+                if future.done():
+                    continue  # whoever waited has gone
+                if words:
+                    future.set_exception(error(f"HAProxy refuses this: {words}", "see 'holdfast edge diff'"))
+                else:
+                    future.set_result(None)
+
+    # -- tidying up ----------------------------------------------------------------------------------
+
+    def _add_sweep(self, scope: Picture) -> None:
+        if not self._sweeps:
+            self._sweep_after = asyncio.get_running_loop().time() + LONGEST_IDLE_WAIT
+        self._sweeps.append(scope)
+
+    def _sweep_is_due(self) -> bool:
+        """Whether sweeping has waited for a silence for too long."""
+        now = asyncio.get_running_loop().time()
+        return bool(self._sweeps) and not self._sites_are_frozen() and now > self._sweep_after
+
     async def _sweep(self) -> None:
-        """One round of tidying up, after a silence: what nothing refers to any more, piece by piece."""
-        if len(self._sweeps) < MOST_SWEEPS and await self._woken(
-            IDLE_SECONDS if self._sweeps else BUSY_SECONDS
-        ):
+        """Tidy up what nothing refers to any more: piece by piece in a silence, else one piece."""
+        due = self._sweep_is_due()
+        if not due and await self._woken(IDLE_SECONDS if self._sweeps else BUSY_SECONDS):
             return
         if not self._sweeps:
             self._sweeps.extend(self._busy)
             self._busy.clear()
         scope = self._sweeps.popleft()
-        for command in plan(self._require_belief().only(scope), self.wanted.only(scope)).later:
+        commands = plan(self._require_belief().only(scope), self.wanted.only(scope)).later
+        for command in self._refusals.allowed(commands):
             await self._sweep_one(command)
-            if await self._woken(SWEEP_PAUSE):
+            if due and isinstance(command, DelMap):
+                self._sweep_after = asyncio.get_running_loop().time() + DUE_PAUSE
+            if due or await self._woken(SWEEP_PAUSE):
                 self._sweeps.append(scope)  # its plan may be another one by then
                 return
 
@@ -254,102 +280,130 @@ class Reconciler:
             self._busy.append(Picture(servers={key: believed.servers[key]}))
             return
         if words is not None:
-            raise RefusedError(command, words)
+            refused = RefusedError(command, words)
+            self._note_refusal(refused, fresh=self._refusals.is_second(refused))
+            return
         apply(believed, command)
-        if isinstance(command, DelServer) and not any(
-            slot == command.backend for slot, _ in believed.servers
-        ):
-            self._on_emptied(command.backend)
+        self._refusals.taken(command)
+        if isinstance(command, DelServer):
+            self._on_slots({slot for slot, _ in believed.servers})
 
     async def _woken(self, seconds: float | None) -> bool:
         """Wait for new work, at most ``seconds``; whether there is some."""
-        if self._next() is None and self._believed is not None:
+        if self._queue.next() is None and self._believed is not None:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._wake.wait()
-        return self._next() is not None or self._believed is None
+        return self._queue.next() is not None or self._believed is None or self._sites_are_frozen()
 
     # -- doubt ---------------------------------------------------------------------------------------
 
     def distrust(self, why: str) -> None:
-        """HAProxy may not hold what we believe (another worker, a restart): read it anew."""
+        """HAProxy is another one than we believe (another worker, a restart): read it anew, at once."""
         log.info("reading HAProxy anew", why=why)
-        self.trouble = why
+        self._refusals.forget()
+        self._lose_belief(why)
+        self._doubted.set()
+
+    def _lose_belief(self, why: str) -> None:
+        self._doubt = why
         self._believed = None
+        self.synced.clear()
         self._wake.set()
 
     async def _resync(self) -> None:
-        """Read HAProxy whole, bring it to the wanted picture, and with that finish every job."""
-        self._believed = believed = await read_picture(self._runtime, self._places)
+        """Read HAProxy and bring it to the wanted picture: enforcement as soon as it is read, all else then.
+
+        The queue stays as it is. Its rounds find nothing left to do, but they tell those who wait, and they
+        get right what was wanted differently while this went on: nothing here overlaps with what more urgent
+        rounds do between two batches. While sites are frozen only enforcement is read and written.
+        """
         self._sweeps.clear()
         self._busy.clear()
-        jobs = {unit: (job, len(job.scopes), list(job.done)) for unit, job in self._jobs.items()}
+        if "epoch" not in await read_meta(self._runtime, self._places):
+            await self._runtime.change([AddMap(META, (("epoch", "0"),)).text(self._places)])
+        self._believed = believed = await read_maps(self._runtime, self._places, ENFORCEMENT_MAPS)
+        blocks = [each for each in self._enforcement_plan().now if not isinstance(each, DelMap)]
+        await self._perform(blocks, Lane.ENFORCEMENT, fresh=True)
+        await self._on_block(blocks)
+        if self._sites_are_frozen():
+            return
+        whole = await read_picture(self._runtime, self._places, ORDER[len(ENFORCEMENT_MAPS) :])
+        if self._sites_are_frozen() or self._believed is not believed:
+            return
+        believed.add(whole)
         steps = plan(believed, self.wanted)
-        await self._perform([each for each in steps.now if each not in self._skipped], Lane.SITES)
-        self._sweeps.append(believed.beyond(self.wanted))
-        for unit, (job, scopes, waiting) in jobs.items():
-            if self._jobs.get(unit) is job:
-                self._finish(job, scopes, waiting)
-        if not self._skipped:
-            self.trouble = ""
+        others = [each for each in steps.now if not _is_about_enforcement(each)]
+        await self._perform(others, Lane.SITES, fresh=True)
+        await self._perform(self._enforcement_plan().now, Lane.ENFORCEMENT, fresh=True)
+        self._on_slots({slot for slot, _ in self._require_belief().servers})
+        if steps.later:
+            self._add_sweep(believed.beyond(self.wanted))
+        self._doubt = ""
         self.synced.set()
 
-    def _finish(self, job: Job, scopes: int, waiting: list[asyncio.Future[None]]) -> None:
-        """The first ``scopes`` of a job are in force, or will never be: tell those who wait."""
-        named = job.scopes[:scopes]
-        left = (
-            plan(self._require_belief().only(*named), self.wanted.only(*named)).now if self._skipped else []
-        )
-        if len(job.scopes) == scopes:
-            self._lanes[lane_of(job.unit)].remove(job.unit)
-            del self._jobs[job.unit]
-        else:
-            job.scopes, job.done = job.scopes[scopes:], job.done[len(waiting) :]
-        for future in waiting:
-            if future.done():
-                continue
-            if left:
-                future.set_exception(
-                    error(f"HAProxy refuses this: {self.trouble}", "see 'holdfast edge diff'")
-                )
-            else:
-                future.set_result(None)
-
-    def _note_refusal(self, refused: RefusedError) -> None:
-        """A command refused twice in a row on a fresh reading is left out, so that it holds up nothing
-        else; whoever asked for it is told, and it is tried again when HAProxy is next read."""
-        self.counts["refused"] += 1
-        if refused.command in self._refused:
-            self._skipped.add(refused.command)
-        self._refused.add(refused.command)
-        self.distrust(f"HAProxy refused {refused}")
+    def _enforcement_plan(self) -> Plan:
+        """What blocks and bans lack, or have too much."""
+        return plan(*(_enforcement(picture) for picture in (self._require_belief(), self.wanted)))
 
     def _require_belief(self) -> Picture:
         if self._believed is None:
-            raise RuntimeLostError(self.trouble)
+            raise RuntimeLostError(self._doubt)
         return self._believed
 
     # -- for others ----------------------------------------------------------------------------------
 
-    def freeze_sites(self, frozen: bool) -> None:
-        """During a reload only enforcement and mitigations go on; the rest waits for the new worker."""
-        self._ceiling = Lane.MITIGATION if frozen else Lane.SITES
+    @property
+    def trouble(self) -> str:
+        """Why HAProxy may not hold what it should; '' when it does."""
+        return self._doubt or self._refusals.about(self.wanted)
+
+    def _sites_are_frozen(self) -> bool:
+        return self._frozen > 0
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """During a reload only enforcement and mitigations go on; then HAProxy is read anew."""
+        self._frozen += 1
+        self._queue.ceiling = Lane.MITIGATION
         self._wake.set()
+        try:
+            yield
+        finally:
+            self._frozen -= 1
+            if not self._frozen:
+                self._queue.ceiling = Lane.SITES
+                self.distrust("a reload")
 
     async def difference(self) -> Plan:
         """What HAProxy holds against what it should hold, read now. Empty when they are equal."""
         return plan(await read_picture(self._runtime, self._places), self.wanted)
 
-    def occupied(self) -> set[str]:
-        """The slots that have a server in them."""
-        return {slot for slot, _ in self._believed.servers} if self._believed else set()
+
+def _deletes(command: Command, taken: Round) -> bool:
+    return isinstance(command, DelMap) and (command.map, command.key) in taken.withheld
+
+
+def _is_about_enforcement(command: Command) -> bool:
+    return isinstance(command, AddMap | SetMap | DelMap) and command.map in ENFORCEMENT_MAPS
+
+
+def _enforcement(picture: Picture) -> Picture:
+    return Picture({key: value for key, value in picture.maps.items() if key[0] in ENFORCEMENT_MAPS})
 
 
 def _batch(commands: list[Command], places: Places) -> tuple[list[Command], list[Command]]:
+    """The first of ``commands`` that fit one go. What HAProxy may refuse is answered before anything else is
+    sent: nothing leads to a server that was not taken, and what it was to replace is not gone."""
     size = 0
     for number, command in enumerate(commands):
         size += len(command.text(places))
-        if number and (number == BATCH_COMMANDS or size > BATCH_BYTES):
+        is_full = number == BATCH_COMMANDS or size > BATCH_BYTES
+        if number and (is_full or (_may_be_refused(commands[number - 1]) and not _may_be_refused(command))):
             return commands[:number], commands[number:]
     return commands, []
+
+
+def _may_be_refused(command: Command) -> bool:
+    return not isinstance(command, AddMap | SetMap | DelMap | RetireServer | UnlistCertificate)

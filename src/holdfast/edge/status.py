@@ -1,22 +1,29 @@
 """What an operator sees: each site with its traffic, what was refused, and the state of its origins.
 
 The counters are HAProxy's own (the table ``sites`` and the servers' statistics), read on the scan
-connection; ``snapshot`` turns the answers into rows and does no I/O.
+connection; ``rows`` turns the answers into rows and does no I/O.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from itertools import groupby
+from typing import TypeVar
 
 from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane import answers
-from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.rules import BLOCKED, LIMITED
 from holdfast.edge.desired import Desired
+from holdfast.model.enforcement import SiteScope
+
+T = TypeVar("T")
 
 RATE_SECONDS = 10
 """HAProxy's rates are counted over this window."""
+SLICE = 200
+"""Sites that are looked at in one go, in a millisecond or two: changes must not wait for a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,10 @@ class Snapshot:
     refused: int
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self)
+        """As ``dataclasses.asdict`` has it, which takes a quarter of a second for ten thousand sites."""
+        columns = [field.name for field in fields(SiteRow)]
+        whole = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**whole, "sites": [{name: getattr(row, name) for name in columns} for row in self.sites]}
 
 
 async def take_snapshot(edge: Edge) -> Snapshot:
@@ -67,9 +77,11 @@ async def take_snapshot(edge: Edge) -> Snapshot:
     table = await edge.runtime.scan("show table sites")
     servers = await edge.runtime.scan("show stat -1 4 -1")
     info = await edge.runtime.scan("show info")
+    counters = dict(await unhurried((row.key, row.counters) for row in answers.table(table)))
+    origins = dict(await unhurried(origins_of_slots(servers)))
     counts = edge.reconciler.counts
     return Snapshot(
-        sites=rows(edge.desired, table, servers),
+        sites=await unhurried(rows(edge.desired, counters, origins)),
         haproxy=dict(line.split(": ", 1) for line in info.splitlines() if ": " in line),
         epoch=edge.reconciler.epoch,
         trouble=edge.reconciler.trouble,
@@ -83,39 +95,62 @@ async def take_snapshot(edge: Edge) -> Snapshot:
     )
 
 
-def rows(desired: Desired, table: str, servers: str) -> list[SiteRow]:
-    """A row for each site, by name. ``table`` is the answer to ``show table sites``, ``servers`` to
-    ``show stat -1 4 -1``."""
-    counters = {row.key: row.counters for row in answers.table(table)}
-    up: dict[str, int] = defaultdict(int)
-    sessions: dict[str, int] = defaultdict(int)
-    for server in answers.statistics(servers):
-        up[server["pxname"]] += server["status"].startswith(("UP", "no check"))
-        sessions[server["pxname"]] += int(server["scur"] or 0)
-    result = []
-    for name, site in sorted(desired.sites.items()):
-        sid, slot = str(desired.ids[name]), desired.slots[name]
-        seen = defaultdict(int, counters.get(sid, {}))
-        facts = desired.facts(("block", f"site {name}"))
-        block = next((value for key, value in facts.maps.items() if key[0] == Maps.BLOCK_SITES), "")
-        result.append(
-            SiteRow(
-                name=name,
-                service=site.service.value,
-                hostnames=len(site.hostnames),
-                requests_per_second=seen["http_req_rate"] / RATE_SECONDS,
-                requests=seen["http_req_cnt"],
-                blocked=seen[f"gpc{BLOCKED}"],
-                limited=seen[f"gpc{LIMITED}"],
-                errors=seen["http_err_cnt"],
-                connections=sessions[slot],
-                bytes_out=seen["bytes_out_cnt"],
-                origins_up=min(up[slot], len(site.origins)),
-                origins=len(site.origins),
-                block=block.rpartition(".")[0],
-            )
+async def unhurried(items: Iterable[T]) -> list[T]:
+    """All ``items``; everything else in the agent goes on in between."""
+    taken = []
+    for item in items:
+        taken.append(item)
+        if len(taken) % SLICE == 0:
+            await asyncio.sleep(0)
+    return taken
+
+
+def origins_of_slots(servers: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The answer to ``show stat -1 4 -1`` → (slot, (servers that are up, sessions)), slot by slot."""
+    names, *lines = servers.lstrip("# \n").splitlines()
+    columns = names.split(",")
+    at = [columns.index(name) for name in ("pxname", "status", "scur")]
+    # A line has a hundred columns and the last one wanted is among the first twenty.
+    rows = (line.split(",", max(at) + 1) for line in lines if line)
+    for slot, in_slot in groupby(([row[place] for place in at] for row in rows), key=lambda row: row[0]):
+        states = [(status, sessions) for _, status, sessions in in_slot]
+        up = sum(status.startswith(("UP", "no check")) for status, _ in states)
+        yield slot, (up, sum(int(sessions or 0) for _, sessions in states))
+
+
+def rows(
+    desired: Desired, counters: dict[str, dict[str, int]], origins: dict[str, tuple[int, int]]
+) -> Iterator[SiteRow]:
+    """A row for each site, by name. ``counters`` are those of the table ``sites`` by site id, ``origins``
+    what ``origins_of_slots`` found. A site that is removed meanwhile is left out."""
+    blocks = _site_blocks(desired)
+    for name in sorted(desired.sites):
+        site = desired.sites.get(name)
+        if site is None:
+            continue
+        seen = counters.get(str(desired.ids[name]), {})
+        up, sessions = origins.get(desired.slots[name], (0, 0))
+        yield SiteRow(
+            name=name,
+            service=site.service.value,
+            hostnames=len(site.hostnames),
+            requests_per_second=seen.get("http_req_rate", 0) / RATE_SECONDS,
+            requests=seen.get("http_req_cnt", 0),
+            blocked=seen.get(f"gpc{BLOCKED}", 0),
+            limited=seen.get(f"gpc{LIMITED}", 0),
+            errors=seen.get("http_err_cnt", 0),
+            connections=sessions,
+            bytes_out=seen.get("bytes_out_cnt", 0),
+            origins_up=min(up, len(site.origins)),
+            origins=len(site.origins),
+            block=blocks.get(name, ""),
         )
-    return result
+
+
+def _site_blocks(desired: Desired) -> dict[str, str]:
+    """Site → the id of the block of the whole of it that visitors see: the one that lasts longest."""
+    lasting = sorted(desired.enforcements.values(), key=lambda each: (each.until, each.id))
+    return {each.scope.site: each.id for each in lasting if isinstance(each.scope, SiteScope)}
 
 
 def as_table(snapshot: Snapshot) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -28,14 +29,17 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Store:
-    """The database of one edge. Every method that changes something returns when it is durable."""
+    """The database of one edge. Every method that changes something returns when it is durable, or raises
+    HoldfastError and has changed nothing."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._database = sqlite3.connect(directory / "edge.db", isolation_level=None)
+            # Nobody else writes here. Should someone, half a second is as long as the agent may stand still.
             self._database.executescript(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;" + _SCHEMA
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=500;" + _SCHEMA
             )
         except (OSError, sqlite3.Error) as refused:
             raise error(
@@ -47,45 +51,70 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing, durable when it is left. Raises HoldfastError where that is not possible."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            finally:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+        except sqlite3.Error as refused:
+            raise error(
+                f"the state directory {self._directory} does not take this ({refused})",
+                "make room there and let the agent write to it; what is in force stays in force",
+            ) from refused
+
     def edge_id(self) -> str:
         """A random name of this edge, made at the first start (RFC 8586 wants one that differs)."""
-        self._database.execute("INSERT OR IGNORE INTO facts VALUES ('edge_id', ?)", (secrets.token_hex(4),))
-        return str(self._database.execute("SELECT value FROM facts WHERE name = 'edge_id'").fetchone()[0])
+        query = "SELECT value FROM facts WHERE name = 'edge_id'"
+        if self._database.execute(query).fetchone() is None:
+            with self._transaction() as database:
+                database.execute("INSERT INTO facts VALUES ('edge_id', ?)", (secrets.token_hex(4),))
+        return str(self._database.execute(query).fetchone()[0])
 
-    def site_ids(self, sites: Iterable[tuple[str, str]]) -> dict[str, SiteId]:
-        """(name, customer) → ids, new ones where needed, in one transaction."""
+    def renumber(
+        self,
+        gone: Iterable[str],
+        sites: Iterable[tuple[str, str]],
+        documents: Mapping[str, dict[str, object] | None] | None = None,
+    ) -> dict[str, SiteId]:
+        """One change of sites: those that go lose their numbers for ever; (name, customer) of those that come
+        or stay get theirs; documents are kept, or dropped where they are None."""
         wanted = list(sites)
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._transaction() as database:
+            database.executemany("DELETE FROM sites WHERE name = ?", [(name,) for name in gone])
+            for name, body in (documents or {}).items():
+                if body is None:
+                    database.execute("DELETE FROM documents WHERE name = ?", (name,))
+                else:
+                    database.execute(
+                        "INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, json.dumps(body))
+                    )
             for name, customer in wanted:
-                self._database.execute("INSERT OR IGNORE INTO customers (name) VALUES (?)", (customer,))
-                self._database.execute("INSERT OR IGNORE INTO sites (name) VALUES (?)", (name,))
-            self._database.execute("COMMIT")
-        if len(wanted) < 100:
+                database.execute("INSERT OR IGNORE INTO customers (name) VALUES (?)", (customer,))
+                database.execute("INSERT OR IGNORE INTO sites (name) VALUES (?)", (name,))
+        return self._numbers(wanted)
+
+    def _numbers(self, sites: list[tuple[str, str]]) -> dict[str, SiteId]:
+        if len(sites) < 100:
             return {
-                name: SiteId(self._number("customers", of), self._number("sites", name))
-                for name, of in wanted
+                name: SiteId(self._number("customers", of), self._number("sites", name)) for name, of in sites
             }
         customers = dict(self._database.execute("SELECT name, number FROM customers"))
         numbers = dict(self._database.execute("SELECT name, number FROM sites"))
-        return {name: SiteId(customers[customer], numbers[name]) for name, customer in wanted}
+        return {name: SiteId(customers[customer], numbers[name]) for name, customer in sites}
 
     def _number(self, table: str, name: str) -> int:
         query = {"sites": "SELECT number FROM sites", "customers": "SELECT number FROM customers"}[table]
         return int(self._database.execute(f"{query} WHERE name = ?", (name,)).fetchone()[0])
 
-    def forget_site(self, name: str) -> None:
-        """The site is gone; its number is never given again."""
-        self._database.execute("DELETE FROM sites WHERE name = ?", (name,))
-
-    def keep_only_sites(self, names: Iterable[str]) -> None:
-        """Forget every site that is not among ``names`` (what was removed while the edge was down)."""
-        keep = set(names)
-        held = [row[0] for row in self._database.execute("SELECT name FROM sites")]
-        with self._database:
-            self._database.executemany(
-                "DELETE FROM sites WHERE name = ?", [(name,) for name in held if name not in keep]
-            )
+    def numbered(self) -> set[str]:
+        """The names of the sites that have a number."""
+        return {row[0] for row in self._database.execute("SELECT name FROM sites")}
 
     def documents(self) -> dict[str, dict[str, object]]:
         """The sites given at run time, as they were given."""
@@ -93,24 +122,23 @@ class Store:
             row[0]: json.loads(row[1]) for row in self._database.execute("SELECT name, body FROM documents")
         }
 
-    def put_document(self, name: str, body: dict[str, object]) -> None:
-        self._database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, json.dumps(body)))
-
-    def drop_document(self, name: str) -> None:
-        self._database.execute("DELETE FROM documents WHERE name = ?", (name,))
+    def document(self, name: str) -> dict[str, object] | None:
+        """The document of one site, if it was given at run time."""
+        row = self._database.execute("SELECT body FROM documents WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
 
     def enforcements(self) -> list[Enforcement]:
         rows = self._database.execute("SELECT body FROM enforcements ORDER BY id")
         return [load_enforcement(json.loads(row[0])) for row in rows]
 
     def put_enforcement(self, enforcement: Enforcement) -> None:
-        self._database.execute(
-            "INSERT OR REPLACE INTO enforcements VALUES (?, ?)",
-            (enforcement.id, json.dumps(dump_enforcement(enforcement))),
-        )
+        body = json.dumps(dump_enforcement(enforcement))
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO enforcements VALUES (?, ?)", (enforcement.id, body))
 
     def drop_enforcement(self, identifier: str) -> None:
-        self._database.execute("DELETE FROM enforcements WHERE id = ?", (identifier,))
+        with self._transaction() as database:
+            database.execute("DELETE FROM enforcements WHERE id = ?", (identifier,))
 
 
 def dump_enforcement(enforcement: Enforcement) -> dict[str, object]:

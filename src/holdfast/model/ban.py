@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Final
 
 from holdfast.model.errors import error
 from holdfast.model.site import Network
@@ -32,6 +33,23 @@ def parse_network(text: str, place: str = "") -> Network:
             f"{text!r} is not a network", "write it like 192.0.2.0/24 or 2001:db8::/48", place
         ) from None
     raise error(f"{text!r} has bits set outside its prefix", f"write {meant}", place)
+
+
+MAPPED: Final = IPv6Network("::ffff:0:0/96")
+"""IPv4 addresses as IPv6 sees them (RFC 4291, section 2.5.5.2)."""
+
+
+def parse_source(text: str, place: str = "") -> Network:
+    """A network to ban; raises HoldfastError, also for an IPv6 network that holds all of IPv4: HAProxy looks
+    IPv4 addresses up in the IPv6 networks, too."""
+    network = parse_network(text, place)
+    if isinstance(network, IPv6Network) and network.overlaps(MAPPED):
+        raise error(
+            f"{network} would ban IPv4 addresses too",
+            "name IPv4 networks as such, and a narrower IPv6 network (all public ones are in 2000::/3)",
+            place,
+        )
+    return network
 
 
 def within(inner: Network, outer: Network) -> bool:

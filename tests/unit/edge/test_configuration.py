@@ -32,9 +32,11 @@ def a_site(more: str = "", origin: str = ORIGIN, name: str = "a", hostnames: str
 def test_a_whole_site_is_understood(tmp_path: Path) -> None:
     write_certificate(tmp_path / "a.pem", "a.test", "*.b.test")
     text = EDGE + a_site(
-        'customer = "acme"\nhttps = "strict"\ncertificate = "a.pem"\nallow = ["192.0.2.0/24", "2001:db8::/32"]',
+        'customer = "acme"\nhttps = "strict"\ncertificate = "a.pem"\n'
+        'allow = ["192.0.2.0/24", "2001:db8::/32"]',
         "[sites.limits]\nrequests_per_second = 5\norigin_connections = 7\n"
-        '[[sites.origins]]\naddress = "2001:db8::1"\nscheme = "https"\nserver_name = "O.Test"\nprotocol = "h2"\n',
+        '[[sites.origins]]\naddress = "2001:db8::1"\nscheme = "https"\n'
+        'server_name = "O.Test"\nprotocol = "h2"\n',
         hostnames='["A.test", "*.B.test"]',
     )
     site = parse(text, tmp_path).sites["a"]
@@ -70,6 +72,7 @@ def test_a_whole_site_is_understood(tmp_path: Path) -> None:
         (EDGE + a_site("service = 'udp'"), "write one of 'web' or 'tcp'"),
         (EDGE + a_site("https = 'redirect'"), "HTTPS is demanded but there is no certificate"),
         (EDGE + a_site("allow = ['192.0.2.1/24']"), "has bits set outside its prefix; write 192.0.2.0/24"),
+        (EDGE + a_site("allow = ['0.0.0.0/0']"), "0.0.0.0/0 is too wide"),
         (EDGE + a_site("allow = ['2001:db8::/33']"), "would take 32768 entries"),
         (EDGE + a_site("[sites.limits]\nrequests_per_second = 0"), "choose a number ge 1"),
         (EDGE + a_site(origin=""), "sites[1].origins"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.model.ban import parse_network, within
+from holdfast.model.ban import parse_network, parse_source, within
 from holdfast.model.errors import HoldfastError
 from holdfast.model.hostname import covers, parse_hostname, parse_pattern
 from holdfast.model.path import normal_path, parse_prefix
@@ -28,24 +28,13 @@ def test_a_hostname_has_one_spelling(text: str, normal: str) -> None:
     assert parse_hostname(normal) == normal
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        ".",
-        "a..b",
-        "-a.org",
-        "a-.org",
-        "a b.org",
-        "a/b",
-        "a:80",
-        "192.0.2.1",
-        "1",
-        "::1",
-        f"{'a' * 64}.org",
-    ]
-    + ["a\n.org", "*.org", "a;b.org", ".".join(["a" * 60] * 5)],
+NO_HOSTNAMES = (
+    *("", ".", "a..b", "-a.org", "a-.org", "a b.org", "a/b", "a:80", "192.0.2.1", "1", "::1"),
+    *("a\n.org", "*.org", "a;b.org", f"{'a' * 64}.org", ".".join(["a" * 60] * 5)),
 )
+
+
+@pytest.mark.parametrize("text", NO_HOSTNAMES)
 def test_what_is_no_hostname_is_refused(text: str) -> None:
     with pytest.raises(HoldfastError):
         parse_hostname(text)
@@ -121,6 +110,14 @@ def test_a_network_is_told_exactly() -> None:
         parse_network("192.0.2.1/24")
     with pytest.raises(HoldfastError, match="is not a network"):
         parse_network("example.org")
+
+
+@pytest.mark.parametrize("text", ["::/0", "::/64", "::ffff:192.0.2.1", "::ffff:0:0/96", "::/1"])
+def test_a_ban_of_ipv6_that_would_be_one_of_ipv4_is_refused(text: str) -> None:
+    with pytest.raises(HoldfastError, match="would ban IPv4 addresses too"):
+        parse_source(text)
+    assert str(parse_source("2000::/3")) == "2000::/3"
+    assert str(parse_source("::1")) == "::1/128"
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,11 @@ def server_limits(answer: str) -> dict[ServerKey, int]:
 
 
 def certificate_list(answer: str) -> dict[str, Listed]:
-    """``show ssl crt-list -n FILE`` → the certificates that SNI leads to, by name."""
+    """``show ssl crt-list -n FILE`` → the certificates that SNI leads to, by name. Where nothing speaks TLS
+    there is no list, and the answer is a sentence."""
     listed = {}
     for line in answer.splitlines():
-        if line and not line.startswith("#"):
+        if line.startswith("/"):
             path, *patterns = line.split()
             listed[_stem(path.rpartition(":")[0])] = Listed(tuple(patterns))
     return listed

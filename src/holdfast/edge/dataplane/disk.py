@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,26 +61,48 @@ def prepare(root: Path) -> None:
 
 
 class Disk:
-    """Writes renderings; remembers what it wrote, so that only what changed is written again."""
+    """Writes renderings; remembers what it wrote, so that only what changed is written again. May be called
+    from several threads."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._written: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     def write(self, files: Mapping[str, str]) -> None:
-        """Put ``files`` in place, each atomically, and delete what an earlier rendering left over."""
+        """Put ``files`` in place, each atomically, and delete what an earlier rendering left over.
+
+        Raises HoldfastError where there is no room. What has been written by then is of use to a start: each
+        file comes after those that it refers to.
+        """
+        with self._lock:
+            try:
+                self._write(files)
+            except OSError as refused:
+                raise error(
+                    f"cannot write to the run directory {self._root} ({refused.strerror})",
+                    "make room there, such as by mounting a bigger tmpfs",
+                ) from refused
+
+    def _write(self, files: Mapping[str, str]) -> None:
         for path, content in files.items():
             if self._written.get(path) != content:
+                self._written.pop(path, None)
                 _replace(Path(path), content)
+                self._written[path] = content
         for name in ("certificates", "authorities", "maps", "pages"):
             for left in (self._root / name).iterdir():
                 if str(left) not in files:
                     left.unlink()
-        self._written = dict(files)
+                    self._written.pop(str(left), None)
 
 
 def _replace(path: Path, content: str) -> None:
     fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(content)
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(content)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)  # half a file would only take the room that is missing
+        raise

@@ -77,8 +77,8 @@ def _add_web_facts(picture: Picture, site: Site, sid: str) -> None:
     flags = 0
     for network in site.allow:
         flags |= Flag.ALLOW
-        for masked in allow_keys(network):
-            picture.maps[Maps.ALLOW, f"{sid}|{masked}"] = "1"
+        for each in allow_keys(network):
+            picture.maps[Maps.ALLOW, f"{sid}|{each}"] = "1"
     if site.limits.requests_per_second is not None:
         flags |= Flag.LIMIT
         picture.maps[Maps.LIMITS, sid] = str(site.limits.requests_per_second * LIMIT_SECONDS)
@@ -114,19 +114,21 @@ def _add_origin(picture: Picture, site: Site, origin: Origin, sid: str, slot: st
 
 
 def allow_keys(network: Network) -> list[str]:
-    """The masked addresses under which ``network`` is looked up; an odd prefix is spelled out.
+    """The keys under which ``network`` is looked up: a step of ``ALLOW_MASKS`` and the address so masked. The
+    address alone would not tell 10.0.0.0/24 from 10.0.0.0/8. An odd prefix is spelled out.
 
     Raises HoldfastError beyond ``MOST_ALLOW_ENTRIES`` of them.
     """
     family = 0 if isinstance(network, IPv4Network) else 1
     steps = sorted({masks[family] for masks in ALLOW_MASKS})
-    step = next(length for length in steps if length >= network.prefixlen)
-    if 2 ** (step - network.prefixlen) > MOST_ALLOW_ENTRIES:
+    length = next(length for length in steps if length >= network.prefixlen)
+    if 2 ** (length - network.prefixlen) > MOST_ALLOW_ENTRIES:
         raise error(
-            f"the allow list entry {network} would take {2 ** (step - network.prefixlen)} entries",
+            f"the allow list entry {network} would take {2 ** (length - network.prefixlen)} entries",
             f"write it as networks of one of the lengths {', '.join(f'/{length}' for length in steps)}",
         )
-    return [str(part.network_address) for part in network.subnets(new_prefix=step)]
+    step = next(step for step, masks in enumerate(ALLOW_MASKS) if masks[family] == length)
+    return [f"{step}|{part.network_address}" for part in network.subnets(new_prefix=length)]
 
 
 def block_facts(

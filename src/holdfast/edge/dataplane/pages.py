@@ -34,6 +34,8 @@ RECORD_FIELDS: Final[tuple[str, ...]] = (
 """The fields of a record, in order; HAProxy counts them from 1."""
 RECORD_LIMIT: Final = 4096
 """Bytes. With it, and ``PROVIDER_LIMIT``, no page reaches HAProxy's 16,384 bytes less headers."""
+PROBLEM_LIMIT: Final = 12_000
+"""Bytes. HAProxy takes a problem document with its command in one buffer, and sends it from one."""
 PROVIDER_LIMIT: Final = 100
 """Characters: the page repeats the provider's name."""
 PROBLEM_TYPE: Final = "urn:holdfast:problem:blocked"
@@ -98,6 +100,9 @@ class BlockNotice:
         size = len(record(self).encode())
         if size > RECORD_LIMIT:
             raise error(f"{size} bytes do not fit a page", f"shorten its texts to {RECORD_LIMIT}", place)
+        size = len(problem(self))
+        if size > PROBLEM_LIMIT:
+            raise error(f"{size} bytes of JSON do not fit", f"shorten its texts to {PROBLEM_LIMIT}", place)
 
 
 def record(notice: BlockNotice) -> str:

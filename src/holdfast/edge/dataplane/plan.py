@@ -74,12 +74,13 @@ def plan(current: Picture, desired: Picture) -> Plan:
         (command for name in ORDER if name not in ENFORCEMENT_MAPS for command in writes.get(name, ())),
         deletions,
         _retired_servers(current, desired),
+        _replaced_certificates(current, desired),
     )
     later = chain(
-        sweeps,
         _old_servers(current, desired),
         _old_certificates(current, desired),
         _old_authorities(current, desired),
+        sweeps,
     )
     return Plan(list(now), list(later))
 
@@ -167,13 +168,19 @@ def _new_certificates(current: Picture, desired: Picture) -> Iterator[Command]:
         yield ListCertificate(name, listed.patterns)
 
 
+def _replaced_certificates(current: Picture, desired: Picture) -> Iterator[Command]:
+    """Of two certificates for one name HAProxy serves the older one, so that only now the new one is."""
+    return (
+        UnlistCertificate(name) for name in sorted(current.certificates.keys() - desired.certificates.keys())
+    )
+
+
 def _old_certificates(current: Picture, desired: Picture) -> Iterator[Command]:
-    for name in sorted(current.certificates.keys() - desired.certificates.keys()):
-        yield UnlistCertificate(name)
-        yield DelCertificate(name)
-    for name in sorted(current.strays - desired.certificates.keys()):
-        yield AbortCertificate(name)
-        yield DelCertificate(name)
+    for name in sorted(current.strays | current.certificates.keys()):
+        if name not in desired.certificates:
+            if name in current.strays:
+                yield AbortCertificate(name)
+            yield DelCertificate(name)
 
 
 def _new_authorities(current: Picture, desired: Picture) -> Iterator[Command]:

@@ -7,6 +7,7 @@ next agent finds it by its socket and adopts it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,28 +29,59 @@ class Master:
         self.binary = binary
         self.socket = str(root / "master.sock")
         self.log = root / "haproxy.log"
+        self._note = root / "haproxy.pid"
+        self._master = 0
 
     async def find(self) -> Processes | None:
         """The processes that run, or None when no master answers."""
         try:
-            return processes(await ask_master(self.socket, "show proc\n"))
+            found = processes(await ask_master(self.socket, "show proc\n"))
         except (RuntimeLostError, ValueError):
             return None
+        self._remember(found.master)
+        return found
+
+    async def find_settled(self) -> Processes | None:
+        """As ``find``, but while a master lives that has no answer or no worker, because it is reloading,
+        this waits for it: two masters must not fight for the ports."""
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            found = await self.find()
+            if found is not None and found.worker is not None:
+                return found
+            if not self._lives() or asyncio.get_running_loop().time() > deadline:
+                return None
+            await asyncio.sleep(0.02)
+
+    def _remember(self, master: int) -> None:
+        """Note the master's process id for the next agent: during a reload only that tells that it lives."""
+        if master != self._master:
+            self._master = master
+            with contextlib.suppress(OSError):
+                self._note.write_text(f"{master}\n")
+
+    def _lives(self) -> bool:
+        """Whether the master that was last seen, by any agent, is still there. Numbers are reused, so that
+        the process must also be one that was started on our configuration."""
+        try:
+            master = int(self._note.read_text())
+            words = Path(f"/proc/{master}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return False
+        return alive(master) and os.fsencode(self._root / "haproxy.cfg") in words
 
     async def start(self) -> Processes:
         """Start HAProxy on the rendered configuration and wait until its worker serves.
 
         Raises HoldfastError with HAProxy's own words when it does not come up.
         """
-        Path(self.socket).unlink(missing_ok=True)
-        with self.log.open("wb") as log:
-            child = subprocess.Popen(  # noqa: ASYNC220 - returns at once; the child is watched, not waited for
-                [self.binary, "-W", "-S", f"{self.socket},mode,600", "-f", str(self._root / "haproxy.cfg")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            child = self._spawn()
+        except OSError as refused:  # no program (an upgrade under way), no memory, no room for the log
+            raise error(
+                f"{self.binary} cannot be started ({refused.strerror})", "run 'holdfast doctor'"
+            ) from refused
+        self._remember(child.pid)
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             if child.poll() is not None:
@@ -60,6 +92,19 @@ class Master:
             await asyncio.sleep(0.02)
         child.kill()
         raise error(f"HAProxy was not ready within {START_SECONDS:.0f} s", f"see {self.log}")
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        """The child is watched, not waited for."""
+        Path(self.socket).unlink(missing_ok=True)
+        self.log.write_bytes(b"")
+        with self.log.open("ab") as log:  # appending, or it would leave a gap after ``trim_log``
+            return subprocess.Popen(
+                [self.binary, "-W", "-S", f"{self.socket},mode,600", "-f", str(self._root / "haproxy.cfg")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     async def reload(self) -> None:
         """Ask for a new worker on the configuration that lies on disk. Raises RuntimeLostError."""
@@ -77,7 +122,7 @@ class Master:
                 return
             await asyncio.sleep(0.05)
         _signal(found.master, signal.SIGTERM)
-        while alive(found.master) and asyncio.get_running_loop().time() < deadline + seconds:
+        while alive(found.master) and asyncio.get_running_loop().time() < deadline + seconds:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     def last_words(self) -> str:
@@ -96,21 +141,20 @@ class Master:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; a child that has ended is reaped on the way."""
+    """Whether the process runs. One that has ended but that nobody has reaped does not: it is reaped here if
+    it is our child, but where its agent has died it may stay a zombie for as long as the machine is up."""
     try:
         if os.waitpid(pid, os.WNOHANG)[0] == pid:
             return False
     except ChildProcessError:
         pass
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
         return False
-    return True
+    return state not in ("Z", "X")
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

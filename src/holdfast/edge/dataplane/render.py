@@ -96,7 +96,7 @@ def configuration(frame: Frame, picture: Picture) -> str:
         _unused(frame),
     ]
     if frame.https:
-        sections.append(_section("frontend tls", _tls_binds(frame), PASS_STEPS, context, _tls_route(frame)))
+        sections.append(_section("frontend tls", _tls_binds(frame), PASS_STEPS, context, _tls_route()))
     sections += _backends(frame, picture)
     return "\n".join(sections)
 
@@ -139,6 +139,9 @@ def _defaults() -> str:
             # Else each part of a stream (an event, a gRPC message) waits up to 200 ms for the next one.
             "option http-no-delay",
             "option redispatch",
+            # At a reload an idle connection gets one more answer, with a 'close', before it is closed:
+            # a request that was just on its way would be lost otherwise.
+            "option idle-close-on-response",
             "retries 2",
         ],
     )
@@ -175,10 +178,9 @@ def _budget(frame: Frame) -> tuple[int, int]:
     return plain_share // max(1, len(frame.http)), tls_share // max(1, len(frame.https))
 
 
-def _tls_route(frame: Frame) -> list[str]:
-    backends = frame.places.map(Maps.BACKENDS)
+def _tls_route() -> list[str]:
     return [
-        f"use_backend %[var(sess.sid),map({backends})] if {{ var(sess.sid) -m found }}",
+        "use_backend %[var(sess.slot)] if { var(sess.slot) -m found }",
         f"default_backend {HOP}",
     ]
 
@@ -191,7 +193,8 @@ def _tables(frame: Frame) -> str:
                 "backend sites",
                 [
                     "stick-table type string len 24 size 100k expire 24h"
-                    " store gpc(2),http_req_cnt,http_req_rate(10s),http_err_cnt,conn_cnt,conn_cur,bytes_out_cnt"
+                    " store gpc(2),http_req_cnt,http_req_rate(10s),http_err_cnt,"
+                    "conn_cnt,conn_cur,bytes_out_cnt"
                 ],
             ),
             _block(

@@ -48,39 +48,51 @@ def connection_rules(context: Context) -> list[str]:
 def passthrough_rules(context: Context) -> list[str]:
     """SNI → site of service ``tcp`` → refused if blocked; everything else goes on to TLS by SNI."""
     at = context.places.map
-    hello = "if { req.ssl_hello_type 1 }"
-    known = "if { var(sess.sid) -m found }"
+    hello = "{ req.ssl_hello_type 1 }"
+    known = "if { var(sess.slot) -m found }"
+    unknown = "!{ var(sess.slot) -m found }"
+    # As between web sites: a wildcard gives way to an exact hostname that is served, of whatever service.
+    exact = f"{{ var(sess.sni),map({at(Maps.HOSTS)}),map({at(Maps.BACKENDS)}) -m found }}"
     return [
         "tcp-request inspect-delay 3s",
-        f"tcp-request content set-var(sess.sni) req.ssl_sni,lower {hello}",
-        f"tcp-request content set-var(sess.sid) var(sess.sni),map({at(Maps.PASS_HOSTS)}) {hello}",
+        f"tcp-request content set-var(sess.sni) req.ssl_sni,lower if {hello}",
+        f"tcp-request content set-var(sess.sid) var(sess.sni),map({at(Maps.PASS_HOSTS)}) if {hello}",
+        f"tcp-request content set-var(sess.slot) var(sess.sid),map({at(Maps.BACKENDS)}) if {hello}",
         f"tcp-request content set-var(sess.sid) var(sess.sni),field(2,.,0),map({at(Maps.PASS_WILDCARDS)})"
-        f" {hello} !{{ var(sess.sid) -m found }}",
+        f" if {hello} {unknown} !{exact}",
+        f"tcp-request content set-var(sess.slot) var(sess.sid),map({at(Maps.BACKENDS)}) if {hello} {unknown}",
         f"tcp-request content track-sc1 var(sess.sid) table sites {known}",
-        *_block_rules(context, "tcp-request content", "sess", "sni", "{ var(sess.sid) -m found }"),
+        *_block_rules(context, "tcp-request content", "sess", "sni", "{ var(sess.slot) -m found }"),
         f"tcp-request content sc-inc-gpc({BLOCKED},1) if {{ var(sess.blk) -m found }}",
         "tcp-request content reject if { var(sess.blk) -m found }",
         "tcp-request content set-var-fmt(sess.stream) %rt",
         f"tcp-request content track-sc2 var(sess.stream),concat(|,sess.sni) table open {known}",
-        f"tcp-request content accept {hello}",
+        f"tcp-request content accept if {hello}",
         "tcp-request content reject",
     ]
 
 
 def host_rules(context: Context) -> list[str]:
-    """Host → site id → slot. An unknown host costs three look-ups and a short answer."""
+    """Host → site id → slot. A hostname whose site has gone (its entry is swept up later) is left to the
+    wildcard around it. An unknown host costs three look-ups and a short answer."""
     at = context.places.map
+    slot = f"http-request set-var(txn.slot) var(txn.sid),map({at(Maps.BACKENDS)})"
+    unknown = "unless { var(txn.slot) -m found }"
     return [
-        "http-request del-header x-holdfast- -m beg",
-        f'http-request return status 508 content-type text/plain string "This request has been here before.\\n"'
+        # An origin behind CGI or WSGI takes "_" for "-".
+        "http-request del-header ^x[^a-z0-9]holdfast -m reg",
+        "http-request return status 508 content-type text/plain"
+        ' string "This request has been here before.\\n"'
         f" if {{ req.fhdr(cdn-loop) -m sub holdfast-{context.edge_id} }}",
-        "http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.)",
+        # The whole value: of "a.test, b.test" HAProxy's hdr would look at b.test, and an origin at a.test.
+        "http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)"
+        " if { req.fhdr(host) -m reg -i ^[a-z0-9._-]+(:[0-9]*)?$ }",
         f"http-request set-var(txn.sid) var(txn.host),map({at(Maps.HOSTS)})",
-        f"http-request set-var(txn.sid) var(txn.host),field(2,.,0),map({at(Maps.WILDCARDS)})"
-        " unless { var(txn.sid) -m found }",
-        f"http-request set-var(txn.slot) var(txn.sid),map({at(Maps.BACKENDS)}) if {{ var(txn.sid) -m found }}",
+        slot,
+        f"http-request set-var(txn.sid) var(txn.host),field(2,.,0),map({at(Maps.WILDCARDS)}) {unknown}",
+        f"{slot} {unknown}",
         "http-request return status 421 content-type text/plain"
-        ' string "This server does not answer for that hostname.\\n" unless { var(txn.slot) -m found }',
+        f' string "This server does not answer for that hostname.\\n" {unknown}',
         "http-request track-sc1 var(txn.sid) table sites",
     ]
 
@@ -129,6 +141,7 @@ def _path_rules(context: Context) -> list[str]:
     and ``/%3f/../x`` would pass for ``/``."""
     at = context.places.map
     asked = "if { var(txn.pathq) -m found }"
+    prefix = f"var(txn.sid),concat(,txn.path),map_beg({at(Maps.BLOCK_PREFIXES)})"
     return [
         f"http-request set-var(txn.pathq) pathq if {{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
         " { path -m beg / } !{ var(txn.blk) -m found }",
@@ -140,7 +153,7 @@ def _path_rules(context: Context) -> list[str]:
         f"http-request normalize-uri path-strip-dot {asked}",
         f"http-request normalize-uri path-strip-dotdot full {asked}",
         f"http-request set-var(txn.path) path,rtrim(/),concat(/),lower {asked}",
-        f"http-request set-var(txn.blk) var(txn.sid),concat(,txn.path),map_beg({at(Maps.BLOCK_PREFIXES)}) {asked}",
+        f"http-request set-var(txn.blk) {prefix} {asked}",
         _unless_ended(context, "http-request", "txn"),
         f"http-request set-pathq %[var(txn.pathq)] {asked}",
     ]
@@ -149,17 +162,21 @@ def _path_rules(context: Context) -> list[str]:
 def _page_rules(context: Context) -> list[str]:
     blocked = "{ var(txn.blk) -m found }"
     legal = f"{{ var(txn.rec),field({_field('status')},|) -m str 451 }}"
-    json = "{ req.fhdr(accept) -m sub /json +json } !{ req.fhdr(accept) -m sub text/html }"
+    json = "{ req.fhdr(accept) -m sub -i /json +json } !{ req.fhdr(accept) -m sub -i text/html }"
     headers = (
         'hdr Cache-Control no-store hdr X-Content-Type-Options nosniff hdr Vary "Accept, Accept-Language"'
     )
-    blocked_by = f'hdr Link "<%[var(txn.rec),field({_field("provider_url")},|)]>; rel=\\"blocked-by\\""'
+    # A record is safe in HTML: in a header its escapes are undone (links have no others, see ``pages``).
+    provider = f"var(txn.rec),field({_field('provider_url')},|),regsub(&#x27;,\\\\',g),regsub(&amp;,&,g)"
+    blocked_by = f'hdr Link "<%[{provider}]>; rel=\\"blocked-by\\""'
     policy = f'hdr Content-Security-Policy "{CONTENT_SECURITY_POLICY}" hdr Referrer-Policy no-referrer'
     known = ";".join(LANGUAGES)
     lines = [
         f"http-request deny deny_status 403 if {blocked} !{{ var(txn.rec) -m found }}",
-        # A region (de-AT) counts as its language: HAProxy compares whole tags only.
+        # A region (de-AT) counts as its language: HAProxy compares whole tags only. It stops reading at
+        # "q=0,", so what a visitor does not want is taken out before.
         "http-request set-var(txn.lang) \"req.fhdr(accept-language),lower,regsub('-[^,;]*',,g),"
+        "regsub('[^,]*; *q=0,',,g),"
         f'language({known},{LANGUAGES[0]})" if {blocked}',
     ]
     document = f'lf-string "%[var(txn.blk),map({context.places.map(Maps.BLOCK_PROBLEMS)})]"'
@@ -184,10 +201,10 @@ def allow_rules(context: Context) -> list[str]:
     at = context.places.map
     flagged = f"{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}"
     lines = [f"http-request set-var(txn.flags) var(txn.sid),map_str_int({at(Maps.FLAGS)},0)"]
-    for v4, v6 in ALLOW_MASKS:
+    for step, (v4, v6) in enumerate(ALLOW_MASKS):
         lines += [
             f"http-request set-var(txn.net) src,ipmask({v4},{v6}) if {flagged}",
-            f"http-request set-var(txn.free) var(txn.sid),concat(|,txn.net),map({at(Maps.ALLOW)})"
+            f"http-request set-var(txn.free) var(txn.sid),concat(|{step}|,txn.net),map({at(Maps.ALLOW)})"
             f" if {flagged} !{{ var(txn.free) -m found }}",
         ]
     return lines
@@ -201,7 +218,8 @@ def limit_rules(context: Context) -> list[str]:
     return [
         f"http-request set-var(txn.net) src,ipmask(32,64) if {flagged}",
         f"http-request track-sc0 var(txn.sid),concat(|,txn.net) table clients if {flagged}",
-        f"http-request set-var(txn.limit) var(txn.sid),map_str_int({at(Maps.LIMITS)},2147483647) if {flagged}",
+        f"http-request set-var(txn.limit) var(txn.sid),map_str_int({at(Maps.LIMITS)},2147483647)"
+        f" if {flagged}",
         f"http-request sc-inc-gpc({LIMITED},1) {over}",
         "http-request return status 429 content-type text/plain"
         f' string "Too many requests from your address; please try again in a moment.\\n"'
@@ -232,8 +250,9 @@ def open_rules(context: Context) -> list[str]:
     """
     at = context.places.map
     long = "{ var(txn.long) -m found }"
-    free = "!{ var(txn.blk) -m found }"
     blocked = "{ var(txn.blk) -m found }"
+    late = f"{long} !{blocked}"
+    prefixed = f"{{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
     legal = f"{{ var(txn.blk),map({at(Maps.BLOCK_RECORDS)}),field({_field('status')},|) -m str 451 }}"
     answer = (
         'content-type text/plain string "This has been blocked just now; ask again to see why.\\n"'
@@ -247,9 +266,9 @@ def open_rules(context: Context) -> list[str]:
         f" or {{ res.hdr_val(content-length) ge {LONG_RESPONSE_BYTES} }}",
         *_block_rules(context, "http-response", "txn", "host", long),
         f"http-response set-var(txn.path) var(txn.opath),{DECODED},regsub(/+,/,g),rtrim(/),concat(/),lower"
-        f" if {long} {free} !{{ var(txn.path) -m found }} {{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}",
+        f" if {late} {prefixed} !{{ var(txn.path) -m found }}",
         f"http-response set-var(txn.blk) var(txn.sid),concat(,txn.path),map_beg({at(Maps.BLOCK_PREFIXES)})"
-        f" if {long} {free} {{ var(txn.path) -m found }}",
+        f" if {late} {{ var(txn.path) -m found }}",
         _unless_ended(context, "http-response", "txn"),
         f"http-response sc-inc-gpc({BLOCKED},1) if {blocked}",
         f"http-response return status 451 {answer} if {blocked} {legal}",
@@ -259,13 +278,17 @@ def open_rules(context: Context) -> list[str]:
 
 
 def origin_rules(context: Context) -> list[str]:
-    """On to the origin: who the client is, and that the request came through here (RFC 8586)."""
+    """On to the origin: who the client is, and that the request came through here (RFC 8586).
+
+    What a client says of itself is left out, in the spellings too that CGI cannot tell apart. Nor may it name
+    in ``Connection`` what the edge says: the next hop would have to remove that (RFC 9110, section 7.6.1)."""
+    ours = "x-forwarded- x-holdfast- cdn-loop"
     return [
+        "http-request del-header ^(forwarded$|x[^a-z0-9](forwarded|real[^a-z0-9]ip$)) -m reg",
+        f"http-request del-header Connection if {{ req.hdr(connection) -m beg -i {ours} }}",
         "http-request set-header X-Forwarded-For %[src]",
         "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
-        "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
-        "http-request del-header Forwarded",
-        "http-request del-header X-Real-IP",
+        "http-request set-header X-Forwarded-Host %[req.fhdr(host)]",
         f"http-request add-header CDN-Loop holdfast-{context.edge_id}",
         "use_backend %[var(txn.slot)]",
     ]

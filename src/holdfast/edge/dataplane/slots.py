@@ -40,6 +40,11 @@ class SlotPool:
         self._leaving = {slot for slot in names if slot in occupied and slot not in taken}
         self._free = [slot for slot in reversed(names) if slot not in taken and slot not in self._leaving]
 
+    @property
+    def free(self) -> int:
+        """How many slots a new site could take."""
+        return len(self._free)
+
     def take(self, site: str) -> str | None:
         """The slot of ``site``, a free one if it has none yet; None when none is left."""
         if site not in self._held:
@@ -54,14 +59,28 @@ class SlotPool:
         if slot is not None:
             self._leaving.add(slot)
 
-    def emptied(self, slot: str) -> None:
-        """The last server of ``slot`` has been deleted: if no site has the slot, it is free again."""
-        if slot in self._leaving:
-            self._leaving.remove(slot)
-            self._free.append(slot)
+    def keep(self, sites: Collection[str]) -> None:
+        """Every other site is gone."""
+        for site in [each for each in self._held if each not in sites]:
+            self.leave(site)
+
+    def emptied(self, occupied: Collection[str]) -> None:
+        """``occupied`` are the slots that have a server in them: of those that were left, the others are free
+        again."""
+        freed = sorted(self._leaving.difference(occupied))
+        self._leaving.difference_update(freed)
+        self._free.extend(freed)
 
     def grow(self, size: int) -> None:
         """Add slots up to ``size``; HAProxy knows them after a reload."""
         fresh = [f"{PREFIX[self._service]}{number}" for number in range(self.size, size)]
         self._free[:0] = reversed(fresh)
         self.size = max(self.size, size)
+
+    def shrink(self, size: int) -> None:
+        """Undo ``grow``: HAProxy did not take it. Slots that a site has been given by then stay."""
+        lost = {f"{PREFIX[self._service]}{number}" for number in range(size, self.size)}
+        if lost.isdisjoint(self._held.values()):
+            self._free = [slot for slot in self._free if slot not in lost]
+            self._leaving -= lost
+            self.size = size
