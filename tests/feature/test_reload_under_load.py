@@ -82,7 +82,7 @@ async def test_an_address_that_cannot_be_had_leaves_the_old_one_in_force(tmp_pat
             sites = [site("a", ["a.test"], origin)]
             async with Edge(made.configuration(sites)) as edge:
                 bad = made.configuration(sites, http=[f"127.0.0.1:{made.http}", "192.0.2.77:1"])
-                with pytest.raises(HoldfastError, match="cannot listen at 192.0.2.77:1"):
+                with pytest.raises(HoldfastError, match=r"cannot listen at 192\.0\.2\.77:1"):
                     await edge.apply(bad)
                 assert (await made.get("a.test")).status_code == 200
                 await edge.block(enforcement(SiteScope("a")))

@@ -201,6 +201,13 @@ class Http2(Wire):
         headers = ((":protocol", "websocket"), ("sec-websocket-version", "13"))
         return self.start(host, path, *headers, method="CONNECT", end=False)
 
+    def start_connect(self, authority: str) -> int:
+        """Ask for a tunnel (RFC 9113, section 8.5): without a scheme and without a path."""
+        stream = self._connection.get_next_available_stream_id()
+        self._connection.send_headers(stream, [(":method", "CONNECT"), (":authority", authority)])
+        self._flush()
+        return stream
+
     def send(self, stream: int, data: bytes) -> None:
         """Send data that fits the window."""
         self._connection.send_data(stream, data)

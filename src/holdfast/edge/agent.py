@@ -48,6 +48,8 @@ QUIET_SECONDS = 1.0
 LONGEST_STALE_SECONDS = 30.0
 """The files for the next start are rewritten after a silence, or after this long without one."""
 RELOAD_SECONDS = 120.0
+LOOK_SECONDS = 300.0
+"""Between two comparisons of what HAProxy holds with what it should: reading all of it is not for nothing."""
 
 log = structlog.get_logger()
 
@@ -134,7 +136,7 @@ class Edge:
             if held.meta.get("frame") != self.frame.digest:
                 await self._reload()
         self._stack.push_async_callback(self._write_last_files)
-        for work in (self.reconciler.run, self._watch, self._keep_files, self._keep_time):
+        for work in (self.reconciler.run, self._watch, self._keep_files, self._keep_time, self._keep_looking):
             self._spawn(work())
         await self._in_step()
 
@@ -261,8 +263,10 @@ class Edge:
                     try:
                         await self._reload()
                     except HoldfastError:
-                        self.frame = former  # HAProxy still runs on it, and must be able to start on it
-                        await self._write_files()
+                        # HAProxy must be able to start on what lies on disk. And a worker whose successor
+                        # could not bind has let go of its own ports: only another reload opens them again.
+                        self.frame = former
+                        await self._reload()
                         raise
         await self._in_step()
 
@@ -349,6 +353,16 @@ class Edge:
             except HoldfastError as failed:
                 log.error("the files for the next start are not up to date", why=str(failed))
 
+    async def _keep_looking(self) -> None:
+        """What somebody changed in HAProxy by hand has no epoch that would tell: compare, now and then."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            version = self.reconciler.version
+            with contextlib.suppress(RuntimeLostError):
+                differs = (await self.reconciler.difference()).now
+                if differs and self.reconciler.is_idle and version == self.reconciler.version:
+                    self._distrust("somebody else has changed HAProxy")
+
     async def _keep_time(self) -> None:
         """What has expired is tidied up; HAProxy stopped acting on it by its own clock."""
         while True:
@@ -403,6 +417,7 @@ class Edge:
         """
         new, old = configuration or read_configuration(self.configuration.path), self.configuration
         named = old.sites.keys() | new.sites.keys()
+        check_free(set(new.listeners) - set(old.listeners))
         given = {host: name for host, name in self.desired.owners.items() if name not in named}
         check_hostnames(new.sites.values(), given)
         gone = [name for name in old.sites if name not in new.sites]

@@ -254,22 +254,23 @@ class Reconciler:
         return bool(self._sweeps) and not self._sites_are_frozen() and now > self._sweep_after
 
     async def _sweep(self) -> None:
-        """Tidy up what nothing refers to any more: piece by piece in a silence, else one piece."""
+        """Tidy up what nothing refers to any more: for as long as a silence lasts, else one piece."""
         due = self._sweep_is_due()
         if not due and await self._woken(IDLE_SECONDS if self._sweeps else BUSY_SECONDS):
             return
         if not self._sweeps:
             self._sweeps.extend(self._busy)
             self._busy.clear()
-        scope = self._sweeps.popleft()
-        commands = plan(self._require_belief().only(scope), self.wanted.only(scope)).later
-        for command in self._refusals.allowed(commands):
-            await self._sweep_one(command)
-            if due and isinstance(command, DelMap):
-                self._sweep_after = asyncio.get_running_loop().time() + DUE_PAUSE
-            if due or await self._woken(SWEEP_PAUSE):
-                self._sweeps.append(scope)  # its plan may be another one by then
-                return
+        while self._sweeps:
+            scope = self._sweeps.popleft()
+            commands = plan(self._require_belief().only(scope), self.wanted.only(scope)).later
+            for command in self._refusals.allowed(commands):
+                await self._sweep_one(command)
+                if due and isinstance(command, DelMap):
+                    self._sweep_after = asyncio.get_running_loop().time() + DUE_PAUSE
+                if due or await self._woken(SWEEP_PAUSE):
+                    self._sweeps.append(scope)  # its plan may be another one by then
+                    return
 
     async def _sweep_one(self, command: Command) -> None:
         (answer,) = await self._runtime.change([command.text(self._places)])
@@ -358,6 +359,11 @@ class Reconciler:
     def trouble(self) -> str:
         """Why HAProxy may not hold what it should; '' when it does."""
         return self._doubt or self._refusals.about(self.wanted)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written and HAProxy is believed to hold what it should."""
+        return self._queue.next() is None and self.synced.is_set()
 
     def _sites_are_frozen(self) -> bool:
         return self._frozen > 0

@@ -201,7 +201,9 @@ def _tables(frame: Frame) -> str:
                 "backend clients",
                 [f"stick-table type string len 64 size {frame.clients} expire 30s store http_req_rate(10s)"],
             ),
-            _block("backend open", ["stick-table type string len 1024 size 100k expire 1h store conn_cur"]),
+            # Beyond any number of streams: who could fill it would keep what others open from being noted.
+            # Memory is taken entry by entry, less than the stream itself takes.
+            _block("backend open", ["stick-table type string len 1024 size 1m expire 1h store conn_cur"]),
         ]
     )
 

@@ -72,6 +72,22 @@ def passthrough_rules(context: Context) -> list[str]:
     ]
 
 
+def gateway_rules(context: Context) -> list[str]:
+    """What a gateway does for nobody: forward in circles (RFC 8586), and open a tunnel for HTTP, in which
+    requests would reach the origin that no rule has seen. A WebSocket may have its tunnel: one over HTTP/2
+    (RFC 8441) is no ``CONNECT`` here, as HAProxy has made an upgrade of it."""
+    return [
+        # An origin behind CGI or WSGI takes "_" for "-".
+        "http-request del-header ^x[^a-z0-9]holdfast -m reg",
+        "http-request return status 508 content-type text/plain"
+        ' string "This request has been here before.\\n"'
+        f" if {{ req.fhdr(cdn-loop) -m sub holdfast-{context.edge_id} }}",
+        'http-request return status 405 content-type text/plain string "This server is no proxy.\\n"'
+        ' hdr Allow "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" if { method CONNECT }',
+        "http-request del-header Upgrade if { req.hdr(upgrade) -m beg -i h2 http tls }",
+    ]
+
+
 def host_rules(context: Context) -> list[str]:
     """Host → site id → slot. A hostname whose site has gone (its entry is swept up later) is left to the
     wildcard around it. An unknown host costs three look-ups and a short answer."""
@@ -79,11 +95,6 @@ def host_rules(context: Context) -> list[str]:
     slot = f"http-request set-var(txn.slot) var(txn.sid),map({at(Maps.BACKENDS)})"
     unknown = "unless { var(txn.slot) -m found }"
     return [
-        # An origin behind CGI or WSGI takes "_" for "-".
-        "http-request del-header ^x[^a-z0-9]holdfast -m reg",
-        "http-request return status 508 content-type text/plain"
-        ' string "This request has been here before.\\n"'
-        f" if {{ req.fhdr(cdn-loop) -m sub holdfast-{context.edge_id} }}",
         # The whole value: of "a.test, b.test" HAProxy's hdr would look at b.test, and an origin at a.test.
         "http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)"
         " if { req.fhdr(host) -m reg -i ^[a-z0-9._-]+(:[0-9]*)?$ }",
@@ -280,11 +291,13 @@ def open_rules(context: Context) -> list[str]:
 def origin_rules(context: Context) -> list[str]:
     """On to the origin: who the client is, and that the request came through here (RFC 8586).
 
-    What a client says of itself is left out, in the spellings too that CGI cannot tell apart. Nor may it name
-    in ``Connection`` what the edge says: the next hop would have to remove that (RFC 9110, section 7.6.1)."""
+    What a client says of itself is left out, and which other path than the one judged it may mean, in the
+    spellings too that CGI cannot tell apart. Nor may it name in ``Connection`` what the edge says: the next
+    hop would have to remove that (RFC 9110, section 7.6.1)."""
     ours = "x-forwarded- x-holdfast- cdn-loop"
+    theirs = "^(forwarded$|x[^a-z0-9](forwarded|real[^a-z0-9]ip$|(original|rewrite)[^a-z0-9]url$))"
     return [
-        "http-request del-header ^(forwarded$|x[^a-z0-9](forwarded|real[^a-z0-9]ip$)) -m reg",
+        f"http-request del-header {theirs} -m reg",
         f"http-request del-header Connection if {{ req.hdr(connection) -m beg -i {ours} }}",
         "http-request set-header X-Forwarded-For %[src]",
         "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
@@ -302,6 +315,7 @@ Step = tuple[str, Callable[[Context], list[str]]]
 
 WEB_STEPS: tuple[Step, ...] = (
     ("connection: banned sources", connection_rules),
+    ("gateway: no circles, no tunnels but WebSockets", gateway_rules),
     ("host: unknown ones are misdirected (421)", host_rules),
     ("enforcement: the block page", enforcement_rules),
     ("allow list: wins over every later rule", allow_rules),
