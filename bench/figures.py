@@ -14,6 +14,8 @@ from bench.usage import Cpu, Memory
 FAST_MS, REMOVAL_MS, MOST_RATIO = 20.0, 30.0, 3.0
 START_SECONDS, MOST_MIB = 10.0, 1024.0
 RESAMPLES = 400
+MOST_OTHERS = 0.1
+"""Cores that others may use on the machine before a note says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class Size:
         """Cores in use during the changes, by a field of ``Cpu``."""
         before, after = self.cpu
         return float(getattr(after, name) - getattr(before, name)) / self.seconds
+
+    @property
+    def others(self) -> float:
+        """Cores that others on this machine used during the changes."""
+        return max(0.0, self.cores("machine") - self.cores("family"))
 
 
 def ratio(bigger: Size, smaller: Size) -> tuple[float, float, float]:

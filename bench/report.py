@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.figures import Size, verdicts
+from bench.figures import MOST_OTHERS, Size, verdicts
 from bench.kinds import KINDS
 from bench.measure import percentile
 from holdfast.edge.machine import haproxy_binary, haproxy_version
@@ -67,7 +67,6 @@ def conditions(size: Size) -> str:
     """Under what the changes of a size were made."""
     start, memory, visits = size.start, size.memory, size.visits
     rest = size.cores("family") - size.cores("haproxy") - size.cores("agent")
-    others = max(0.0, size.cores("machine") - size.cores("family"))
     adoption = "" if size.adoption is None else f"; a new agent beside it after {size.adoption:.2f} s"
     scans = (f"{name} {count} times, at most {longest} ms" for name, (count, longest) in size.scans.items())
     return f"""\
@@ -79,7 +78,7 @@ def conditions(size: Size) -> str:
   load     {visits.rate:,.0f} requests/s, {visits.rate / size.most_rate:.0%} of the {size.most_rate:,.0f} \
 that it carries here at most; {visits.failed} of {visits.requests:,} failed
   cores    {size.cores("machine"):.2f} of {os.cpu_count()} in use: HAProxy {size.cores("haproxy"):.2f}, \
-agent {size.cores("agent"):.2f}, visitors, origin and clients {rest:.2f}, others {others:.2f}
+agent {size.cores("agent"):.2f}, visitors, origin and clients {rest:.2f}, others {size.others:.2f}
   scans    {"; ".join(scans)}
   reloads  {size.reloads}"""
 
@@ -96,7 +95,16 @@ def terminal(sizes: Sequence[Size]) -> str:
         for line in lines
     ]
     told = [f"{'met   ' if each.met else 'MISSED'} {each.target}: {each.seen}" for each in verdicts(sizes)]
-    return "\n".join([*table, "", *(conditions(size) for size in sizes), "", *told])
+    return "\n".join([*table, "", *(conditions(size) for size in sizes), "", *disturbed(sizes), *told])
+
+
+def disturbed(sizes: Sequence[Size]) -> list[str]:
+    """A note where the figures are not those of the edge alone."""
+    if max(size.others for size in sizes) <= MOST_OTHERS:
+        return []
+    return [
+        "Note: others used this machine meanwhile (see *cores*); what waits for a core waits longer then."
+    ]
 
 
 def markdown(sizes: Sequence[Size], date: str, plot: str) -> str:
@@ -112,6 +120,8 @@ def markdown(sizes: Sequence[Size], date: str, plot: str) -> str:
             f"Made by `python -m bench.change` on {date}: {machine()}; everything on loopback.",
             INTRODUCTION,
             f"![Distribution of the time to in force]({plot})",
+            "",
+            *disturbed(sizes),
             "",
             "| target | seen | |",
             "|---|---|---|",

@@ -14,7 +14,7 @@ import pytest
 
 from holdfast.edge.agent import Edge
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Scope, SiteScope
-from tests.feature.lab import Lab, enforcement, eventually, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, eventually, lab, running, site, write_certificate
 from tests.feature.origins import Origin, origin
 from tests.feature.wire import WEBSOCKET, Http2, Wire, connect, http2, trusting
 
@@ -184,6 +184,25 @@ async def test_a_leaving_worker_blocks_what_it_still_reads(tmp_path: Path, momen
         assert answer.status == 403
         assert block.id in (await wire.reader.readexactly(int(answer.headers["content-length"]))).decode()
         assert content.requests == []
+
+
+@pytest.mark.parametrize("scope", [scope for scope, _ in SCOPES], ids=str)
+async def test_what_a_dead_agent_did_not_end_the_next_one_ends(tmp_path: Path, scope: Scope) -> None:
+    """It died when the block was in force, and before it had ended what was open."""
+    async with origin() as content, lab(tmp_path) as made, AsyncExitStack() as stack:
+        configuration = made.configuration([site("one", ["a.test"], content.port, customer="acme")])
+        async with Edge(configuration) as edge:
+            wire = await Clients(made, stack).connect("http", "a.test")
+            wire.writer.write(_request("a.test", EVIL + EVENTS))
+            assert (await wire.head()).status == 200
+            block = enforcement(scope)
+            edge.store.put_enforcement(block)
+            await edge.reconciler.settle(edge.desired.put_enforcement(block))
+        assert (await made.get("a.test", "/evil/x")).status_code == 403
+        assert await wire.reader.readuntil(b"data: ")
+        async with Edge(configuration):
+            async with asyncio.timeout(WITHIN):
+                await wire.ended()
 
 
 @pytest.mark.parametrize("scope", [scope for scope, _ in SCOPES], ids=str)

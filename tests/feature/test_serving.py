@@ -22,3 +22,13 @@ async def test_an_unknown_hostname_is_misdirected(tmp_path: Path, host: str) -> 
     with echo_origin() as one:
         async with running(tmp_path, [site("a", ["a.test", "*.b.test"], one)]) as (lab, _):
             assert (await lab.get(host)).status_code == 421
+
+
+async def test_a_wildcard_answers_for_a_name_whose_site_has_gone(tmp_path: Path) -> None:
+    """At once, though the entry of the name is swept up later."""
+    with echo_origin("wide") as wide, echo_origin("narrow") as narrow:
+        async with running(tmp_path, [site("wide", ["*.b.test"], wide)]) as (lab, edge):
+            await edge.put_site(site("narrow", ["x.b.test"], narrow))
+            assert (await lab.get("x.b.test")).json()["origin"] == "narrow"
+            await edge.remove_site("narrow")
+            assert (await lab.get("x.b.test")).json()["origin"] == "wide"

@@ -13,6 +13,7 @@ from holdfast.edge.dataplane.plan import ENFORCEMENT_MAPS
 from holdfast.edge.desired import Unit
 from tests.property import moments as m
 from tests.property.haproxy_model import Model
+from tests.property.pictures import currents
 from tests.property.virtual import ModelRuntime, at_once, lost, reconciling, swept
 from tests.property.world import CHANGES, Change, World
 
@@ -77,6 +78,29 @@ def test_changes_that_come_while_others_are_written(
     at_once(main())
 
 
+@given(currents(), CHANGED, st.lists(CHANGES, max_size=6))
+def test_whatever_haproxy_holds_becomes_what_is_wanted(
+    current: Picture, before: list[Change], meanwhile: list[Change]
+) -> None:
+    """Also where changes come while it is brought there."""
+
+    async def main() -> None:
+        world = World()
+        for change in before:
+            world.do(change)
+        runtime = ModelRuntime(Model.of(current))
+        async with reconciling(world, runtime) as reconciler:
+            reconciler.distrust("a test")
+            waits = []
+            for change in meanwhile:
+                await asyncio.sleep(0)
+                waits.append(asyncio.create_task(reconciler.settle(world.do(change))))
+            await asyncio.gather(*waits)
+            assert await swept(reconciler, runtime, world) == world.picture()
+
+    at_once(main())
+
+
 FAULTS = st.lists(
     st.tuples(st.integers(0, 40), st.sampled_from(["lost before", "lost after", "restart", "distrust"])),
     max_size=4,
@@ -89,7 +113,7 @@ def test_faults_at_any_command(
     before: list[Change], after: list[Change], faults: list[tuple[int, str]]
 ) -> None:
     """The connection is lost before or after a command is performed; HAProxy restarts on old files; somebody
-    finds another worker. Those who wait are told in the end, and told the truth."""
+    finds another worker. Those who wait are told in the end."""
 
     async def main() -> None:
         world = World()
@@ -118,6 +142,7 @@ def test_faults_at_any_command(
             for change in after:
                 await reconciler.settle(world.do(change))
                 if not due:
+                    await reconciler.synced.wait()
                     assert_in_force(runtime.model.picture(), world.picture())
             assert await swept(reconciler, runtime, world) == world.picture()
             assert reconciler.trouble == ""

@@ -81,6 +81,7 @@ class Edge:
         self._stack = AsyncExitStack()
         self._reloading = asyncio.Lock()
         self._writing = asyncio.Lock()
+        self._synced = asyncio.Event()
         self._boot = secrets.token_hex(8)
         self._rendered = -1  # what lies on disk at an adoption may be of any age
         self._processes = answers.Processes(0, None, (), 0)
@@ -123,6 +124,7 @@ class Edge:
             self.desired.facts,
             on_block=self._tell_leaving,
             on_slots=self._note_slots,
+            on_synced=self._synced.set,
         )
         self.reconciler.epoch = int(held.meta.get("epoch", "0"))
         self.ending = Ending(self.runtime, self.places, self.master.socket)
@@ -136,7 +138,8 @@ class Edge:
             if held.meta.get("frame") != self.frame.digest:
                 await self._reload()
         self._stack.push_async_callback(self._write_last_files)
-        for work in (self.reconciler.run, self._watch, self._keep_files, self._keep_time, self._keep_looking):
+        kept = (self._watch, self._keep_files, self._keep_time, self._keep_looking, self._keep_ended)
+        for work in (self.reconciler.run, *kept):
             self._spawn(work())
         await self._in_step()
 
@@ -380,6 +383,15 @@ class Edge:
             if units:
                 self.reconciler.want(units)
             await asyncio.sleep(1)
+
+    async def _keep_ended(self) -> None:
+        """End what is open under every block, each time HAProxy has been read anew: an agent may have died, or
+        a worker been lost, between a block and the end of what was open under it."""
+        while True:
+            await self._synced.wait()
+            self._synced.clear()
+            for enforcement in list(self.desired.enforcements.values()):
+                await self.ending.end(enforcement.scope, self.desired, self._processes.leaving)
 
     async def _tell_leaving(self, commands: Sequence[Command]) -> None:
         await self.ending.tell(self._processes.leaving, commands)

@@ -63,9 +63,11 @@ class Reconciler:
         *,
         on_block: Callable[[Sequence[Command]], Awaitable[None]],
         on_slots: Callable[[set[str]], None],
+        on_synced: Callable[[], None] = lambda: None,
     ) -> None:
         """``on_block`` is told the commands of each enforcement (for workers that are leaving); ``on_slots``
-        which slots have servers in them, after each reading and whenever one has become empty."""
+        which slots have servers in them, after each reading and whenever one has become empty; ``on_synced``
+        that HAProxy has been read anew and holds what it should."""
         self.wanted = Picture()
         self.epoch = 0
         self.counts: Counter[str] = Counter()
@@ -78,6 +80,7 @@ class Reconciler:
         self._facts = facts
         self._on_block = on_block
         self._on_slots = on_slots
+        self._on_synced = on_synced
         self._believed: Picture | None = None
         self._doubt = ""
         self._parts: dict[Unit, Picture] = {}
@@ -343,6 +346,7 @@ class Reconciler:
             self._add_sweep(believed.beyond(self.wanted))
         self._doubt = ""
         self.synced.set()
+        self._on_synced()
 
     def _enforcement_plan(self) -> Plan:
         """What blocks and bans lack, or have too much."""

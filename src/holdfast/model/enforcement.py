@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from holdfast.model.errors import error
+from holdfast.model.hostname import WILDCARD
+
 
 @dataclass(frozen=True, slots=True)
 class CustomerScope:
@@ -28,9 +31,19 @@ class SiteScope:
 
 @dataclass(frozen=True, slots=True)
 class HostScope:
-    """One hostname (a pattern of the site, or a name that one of its wildcards covers)."""
+    """One hostname: one that a site names, or that one of its wildcards covers.
+
+    Raises HoldfastError for a wildcard: requests are compared by the name they bear, so that a block of
+    ``*.example.org`` would be in force and touch nothing."""
 
     hostname: str
+
+    def __post_init__(self) -> None:
+        if self.hostname.startswith(WILDCARD):
+            raise error(
+                f"a block of {self.hostname!r} would touch nothing",
+                "block the site, or one hostname after the other",
+            )
 
     def __str__(self) -> str:
         return f"hostname {self.hostname}"
