@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.edge.agent import QUIET_SECONDS, Edge
+from holdfast.edge.agent import Edge
 from holdfast.edge.configuration import Configuration
 from holdfast.edge.dataplane.disk import MEMORY_FILESYSTEMS, filesystem
 from holdfast.edge.dataplane.process import alive
 from holdfast.edge.machine import haproxy_binary
+from holdfast.edge.supervise import QUIET_SECONDS
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import SiteScope
 from holdfast.model.errors import HoldfastError

@@ -131,7 +131,9 @@ async def test_a_number_is_never_given_again(tmp_path: Path) -> None:
         assert (await lab.get("a.test")).status_code == 200
         assert (await lab.get("old.test")).status_code == 421
         await eventually(lambda: _swept(edge), 15)
-        async with Runtime(edge.frame.change_socket, edge.frame.scan_socket) as stranger:
+        async with Runtime(
+            edge.supervisor.frame.change_socket, edge.supervisor.frame.scan_socket
+        ) as stranger:
             text = edge.places.map("hosts")
             await stranger.change([f"add map {text} old.test {number}\n"])
             assert (await lab.get("old.test")).status_code == 421, "the old number has no backend"

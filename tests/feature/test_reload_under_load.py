@@ -53,7 +53,7 @@ async def test_a_block_during_a_reload_is_in_force_before_and_after_it(tmp_path:
         many = [site(f"n{number}", [f"n{number}.test"], origin) for number in range(1500)]
         async with running(tmp_path, [site("a", ["a.test"], origin), *many]) as (made, edge):
             reload = asyncio.create_task(edge.reload())
-            await eventually(lambda: edge._reloading.locked())
+            await eventually(lambda: edge.supervisor.is_reloading)
             block = asyncio.create_task(edge.block(enforcement(SiteScope("a"))))
 
             async def is_blocked() -> bool:
@@ -70,7 +70,7 @@ async def test_a_site_given_during_a_reload_is_served_after_it(tmp_path: Path) -
     with echo_origin() as origin:
         async with running(tmp_path, [site("a", ["a.test"], origin)]) as (made, edge):
             reload = asyncio.create_task(edge.reload())
-            await eventually(lambda: edge._reloading.locked())
+            await eventually(lambda: edge.supervisor.is_reloading)
             await edge.put_site(site("b", ["b.test"], origin))
             await reload
             assert (await made.get("b.test")).status_code == 200

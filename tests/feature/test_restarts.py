@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.edge.agent import QUIET_SECONDS, Edge
+from holdfast.edge.agent import Edge
 from holdfast.edge.configuration import Configuration
 from holdfast.edge.dataplane.commands import DelMap, SetMap
 from holdfast.edge.dataplane.process import Master, alive
 from holdfast.edge.dataplane.runtime import Runtime
+from holdfast.edge.supervise import QUIET_SECONDS
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, SiteScope
 from holdfast.model.errors import HoldfastError
@@ -233,7 +234,9 @@ async def test_a_change_by_hand_is_shown_and_repaired_on_demand(tmp_path: Path) 
         await furnish(edge)
         sid = str(edge.desired.ids["b"])
         wanted = dict(edge.reconciler.wanted.maps)
-        async with Runtime(edge.frame.change_socket, edge.frame.scan_socket) as stranger:
+        async with Runtime(
+            edge.supervisor.frame.change_socket, edge.supervisor.frame.scan_socket
+        ) as stranger:
             await stranger.change([DelMap("block_sites", sid).text(edge.places)])
             await stranger.change([SetMap("backends", sid, "slot40").text(edge.places)])
         assert await home.lab.status("b.test") == 503

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -26,9 +25,8 @@ from holdfast.edge.configuration import Configuration, read_configuration
 from holdfast.edge.dataplane import answers
 from holdfast.edge.dataplane.commands import Command, Places
 from holdfast.edge.dataplane.disk import Disk, default_root, prepare
-from holdfast.edge.dataplane.picture import Picture
-from holdfast.edge.dataplane.process import Master, alive
-from holdfast.edge.dataplane.render import Frame, files
+from holdfast.edge.dataplane.process import Master
+from holdfast.edge.dataplane.render import Frame
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
 from holdfast.edge.desired import Unit, unit_of
 from holdfast.edge.ending import Ending
@@ -38,16 +36,12 @@ from holdfast.edge.read import Held, held_by_files, read_held
 from holdfast.edge.reconcile import Reconciler
 from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
+from holdfast.edge.supervise import Supervisor
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import Enforcement
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.site import Network, Service, Site
 
-WATCH_SECONDS = 0.25
-QUIET_SECONDS = 1.0
-LONGEST_STALE_SECONDS = 30.0
-"""The files for the next start are rewritten after a silence, or after this long without one."""
-RELOAD_SECONDS = 120.0
 LOOK_SECONDS = 300.0
 """Between two comparisons of what HAProxy holds with what it should: reading all of it is not for nothing."""
 
@@ -79,15 +73,8 @@ class Edge:
         self.master = Master(self.root, binary or haproxy_binary())
         self._make_runtime = runtime or (lambda frame: Runtime(frame.change_socket, frame.scan_socket))
         self._stack = AsyncExitStack()
-        self._reloading = asyncio.Lock()
-        self._writing = asyncio.Lock()
         self._synced = asyncio.Event()
-        self._boot = secrets.token_hex(8)
-        self._rendered = -1  # what lies on disk at an adoption may be of any age
-        self._processes = answers.Processes(0, None, (), 0)
         self.crashed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self.reloads = 0
-        self.starts = 0
 
     # -- life ----------------------------------------------------------------------------------------
 
@@ -108,7 +95,6 @@ class Edge:
         haproxy_version(self.master.binary)
         prepare(self.root)
         self._lock()
-        self.disk = Disk(self.root)
         self.store = Store(self.configuration.path.parent / self.configuration.edge.state_dir)
         self._stack.callback(self.store.close)
         self.roster = Roster(self.configuration, self.places, self.store)
@@ -116,8 +102,8 @@ class Edge:
         found = await self.master.find_settled()
         held = await self._held(found is not None)
         self.roster.load(self.configuration, held, self.clock())
-        self.frame = self._frame()
-        self.runtime = await self._stack.enter_async_context(self._make_runtime(self.frame))
+        frame = self._frame()
+        self.runtime = await self._stack.enter_async_context(self._make_runtime(frame))
         self.reconciler = Reconciler(
             self.runtime,
             self.places,
@@ -129,17 +115,15 @@ class Edge:
         self.reconciler.epoch = int(held.meta.get("epoch", "0"))
         self.ending = Ending(self.runtime, self.places, self.master.socket)
         self.reconciler.begin(self.desired.units())
+        self.supervisor = Supervisor(frame, Disk(self.root), self.master, self.runtime, self.reconciler)
         if found is None:
             check_free(self.configuration.listeners)
-            await self._start_haproxy()
+            await self.supervisor.start()
         else:
-            self._processes = found
-            log.info("adopted HAProxy", pid=found.master)
-            if held.meta.get("frame") != self.frame.digest:
-                await self._reload()
-        self._stack.push_async_callback(self._write_last_files)
-        kept = (self._watch, self._keep_files, self._keep_time, self._keep_looking, self._keep_ended)
-        for work in (self.reconciler.run, *kept):
+            await self.supervisor.adopt(found, held.meta.get("frame"))
+        self._stack.push_async_callback(self.supervisor.write_last_files)
+        haproxy = (self.reconciler.run, self.supervisor.watch, self.supervisor.keep_files)
+        for work in (*haproxy, self._keep_time, self._keep_looking, self._keep_ended):
             self._spawn(work())
         await self._in_step()
 
@@ -213,148 +197,12 @@ class Edge:
             clients=settings.clients,
         )
 
-    # -- HAProxy's life ------------------------------------------------------------------------------
-
-    async def _start_haproxy(self) -> None:
-        """Start on what should be; if HAProxy does not take that, on the maps alone: the rest is then added
-        at run time, and what it refuses (one site's certificate, say) holds up nothing else."""
-        try:
-            await self._write_files()
-        except HoldfastError as failed:
-            if not self._processes.master:
-                raise
-            log.error("HAProxy is started on older files; what they lack is added", why=str(failed))
-        try:
-            self._processes = await self.master.start()
-        except HoldfastError as refused:
-            await self._write_files(Picture(maps=dict(self.reconciler.wanted.maps)))
-            try:
-                self._processes = await self.master.start()
-            except HoldfastError:
-                raise refused from None
-            log.error("HAProxy does not start on all it should hold; it is added now", why=str(refused))
-        self.starts += 1
-        log.info("started HAProxy", pid=self._processes.master)
-
-    async def _write_files(self, picture: Picture | None = None) -> None:
-        """One at a time, and each to its end: an older rendering must never come to lie over a newer one, as
-        over that of a reload; making one takes a second where there are many sites."""
-        async with self._writing:
-            frame, version, epoch = self.frame, self.reconciler.version, self.reconciler.epoch
-            picture = (picture or self.reconciler.rendering()).copy()  # for the other thread
-            writing = asyncio.ensure_future(
-                asyncio.to_thread(lambda: self.disk.write(files(frame, picture, self._boot, epoch)))
-            )
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await asyncio.wait((writing,))
-                raise
-            self._rendered = version
-
     async def reload(self, *, only_if_due: bool = False) -> None:
-        """A new worker on a fresh rendering, without a failed request: the barrier.
-
-        Sites are frozen while the old worker goes on to take enforcement and mitigations; once the new one
-        serves, it is read whole and whatever it lacks is replayed before anything else is written.
-        Raises HoldfastError when HAProxy does not take the new configuration; the old one stays in force.
-        """
-        with self.reconciler.frozen():
-            async with self._reloading:
-                former, self.frame = self.frame, self._frame()
-                if not only_if_due or former != self.frame:
-                    try:
-                        await self._reload()
-                    except HoldfastError:
-                        # HAProxy must be able to start on what lies on disk. And a worker whose successor
-                        # could not bind has let go of its own ports: only another reload opens them again.
-                        self.frame = former
-                        await self._reload()
-                        raise
+        """A new worker on a fresh rendering, without a failed request (see ``supervise``); returns when it
+        holds what it should. Raises HoldfastError when HAProxy does not take the new configuration; the old
+        one stays in force."""
+        await self.supervisor.reload(self._frame, only_if_due=only_if_due)
         await self._in_step()
-
-    async def _reload(self) -> None:
-        before = await self.master.find()
-        if before is None:
-            raise error("HAProxy does not run", "wait a second: the agent is starting it")
-        self._boot = secrets.token_hex(8)
-        await self._write_files()
-        with contextlib.suppress(RuntimeLostError):  # whether it did is seen by its worker
-            await self.master.reload()
-        deadline = asyncio.get_running_loop().time() + RELOAD_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
-            found = await self.master.find()
-            if found is None and not alive(before.master):
-                raise error(
-                    "HAProxy has died during a reload", "try again in a second: the agent is starting it"
-                )
-            if found is None:
-                continue
-            if found.failed_reloads > before.failed_reloads:
-                raise error(
-                    f"HAProxy refused the new configuration: {self.master.last_words()}", "see haproxy.log"
-                )
-            if found.worker is not None and found.worker != before.worker:
-                break
-        else:
-            raise error(f"HAProxy did not reload within {RELOAD_SECONDS:.0f} s", "see haproxy.log")
-        self._processes = found
-        self.runtime.reconnect()
-        self.reloads += 1
-        log.info("reloaded HAProxy", worker=found.worker, leaving=found.leaving)
-
-    async def _watch(self) -> None:
-        """HAProxy is dead: start it. It has another worker than ours: read it anew."""
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            async with self._reloading:
-                found = await self.master.find()
-                if found is not None and found.worker is not None:
-                    is_ours = (found.master, found.worker) == (self._processes.master, self._processes.worker)
-                    self._processes = found
-                    if not is_ours:
-                        self._distrust("HAProxy has another worker")
-                elif not alive(found.master if found else self._processes.master):
-                    log.warning("HAProxy is gone; starting it", last_words=self.master.last_words())
-                    await self._restart()
-            self.master.trim_log()
-
-    async def _restart(self) -> None:
-        self._distrust("HAProxy is gone")
-        try:
-            await self._start_haproxy()
-            self._distrust("HAProxy was started anew")
-        except HoldfastError as failed:
-            log.error("HAProxy does not start", why=str(failed))
-            await asyncio.sleep(1)
-
-    def _distrust(self, why: str) -> None:
-        self.runtime.reconnect()
-        self.reconciler.distrust(why)
-
-    async def _keep_files(self) -> None:
-        """Rewrite the files for the next start: whoever restarts HAProxy finds nearly the present state."""
-        stale_since, seen = None, self.reconciler.version
-        while True:
-            await asyncio.sleep(QUIET_SECONDS)
-            now = asyncio.get_running_loop().time()
-            version = self.reconciler.version
-            if version == self._rendered or self._reloading.locked():
-                stale_since, seen = None, version
-                continue
-            stale_since = stale_since or now
-            if version == seen or now - stale_since > LONGEST_STALE_SECONDS:
-                await self._write_last_files()
-            seen = version
-
-    async def _write_last_files(self) -> None:
-        """When the agent leaves, too: bans are nowhere else, should HAProxy end before the next one comes."""
-        if self.reconciler.version != self._rendered:
-            try:
-                await self._write_files()
-            except HoldfastError as failed:
-                log.error("the files for the next start are not up to date", why=str(failed))
 
     async def _keep_looking(self) -> None:
         """What somebody changed in HAProxy by hand has no epoch that would tell: compare, now and then."""
@@ -364,7 +212,7 @@ class Edge:
             with contextlib.suppress(RuntimeLostError):
                 differs = (await self.reconciler.difference()).now
                 if differs and self.reconciler.is_idle and version == self.reconciler.version:
-                    self._distrust("somebody else has changed HAProxy")
+                    self.supervisor.distrust("somebody else has changed HAProxy")
 
     async def _keep_time(self) -> None:
         """What has expired is tidied up; HAProxy stopped acting on it by its own clock."""
@@ -385,16 +233,16 @@ class Edge:
             await asyncio.sleep(1)
 
     async def _keep_ended(self) -> None:
-        """End what is open under every block, each time HAProxy has been read anew: an agent may have died, or
-        a worker been lost, between a block and the end of what was open under it."""
+        """End what is open under every block, each time HAProxy has been read anew: an agent may have died,
+        or a worker been lost, between a block and the end of what was open under it."""
         while True:
             await self._synced.wait()
             self._synced.clear()
             for enforcement in list(self.desired.enforcements.values()):
-                await self.ending.end(enforcement.scope, self.desired, self._processes.leaving)
+                await self.ending.end(enforcement.scope, self.desired, self.processes.leaving)
 
     async def _tell_leaving(self, commands: Sequence[Command]) -> None:
-        await self.ending.tell(self._processes.leaving, commands)
+        await self.ending.tell(self.processes.leaving, commands)
 
     def _note_slots(self, occupied: set[str]) -> None:
         for pool in self.pools.values():
@@ -458,7 +306,7 @@ class Edge:
             raise
 
     async def _bring_in_force(self, units: set[Unit]) -> None:
-        if self._frame() == self.frame:
+        if self._frame() == self.supervisor.frame:
             await self.reconciler.settle(units)
             return
         with self.reconciler.frozen():  # at once: nothing may be written for slots that are not there yet
@@ -485,7 +333,7 @@ class Edge:
                 self.desired.put_enforcement(former)
             raise
         await self.reconciler.settle(units)
-        await self.ending.end(enforcement.scope, self.desired, self._processes.leaving)
+        await self.ending.end(enforcement.scope, self.desired, self.processes.leaving)
 
     async def unblock(self, identifier: str) -> None:
         """Lift a block. Raises HoldfastError where there is none of that id."""
@@ -504,7 +352,17 @@ class Edge:
     @property
     def processes(self) -> answers.Processes:
         """HAProxy's processes, as last seen."""
-        return self._processes
+        return self.supervisor.processes
+
+    @property
+    def starts(self) -> int:
+        """How often this agent has started HAProxy; 0 when it adopted one and that lives on."""
+        return self.supervisor.starts
+
+    @property
+    def reloads(self) -> int:
+        """How often this agent has reloaded HAProxy."""
+        return self.supervisor.reloads
 
 
 def _sockets(places: Places) -> tuple[str, str]:
