@@ -102,6 +102,9 @@ class Edge:
         found = await self.master.find_settled()
         held = await self._held(found is not None)
         self.roster.load(self.configuration, held, self.clock())
+        # As it is at the start: were it counted anew with each change, its rounding would cause reloads.
+        origins = sum(len(site.origins) for site in self.desired.sites.values())
+        self._origins_of_a_site = max(1, -(-origins // max(1, len(self.desired.sites))))
         frame = self._frame()
         self.runtime = await self._stack.enter_async_context(self._make_runtime(frame))
         self.reconciler = Reconciler(
@@ -192,7 +195,7 @@ class Edge:
             web_slots=self.pools[Service.WEB].size,
             pass_slots=self.pools[Service.TCP].size,
             traffic_threads=threads,
-            maxconn=descriptors(sum(pool.size for pool in self.pools.values())),
+            maxconn=descriptors(self._origins_of_a_site * sum(pool.size for pool in self.pools.values())),
             user=account(settings.user),
             clients=settings.clients,
         )

@@ -54,12 +54,12 @@ def traffic_threads(wanted: int | None) -> int:
     return wanted or min(len(os.sched_getaffinity(0)), 60)
 
 
-def descriptors(slots: int) -> int:
-    """How many connections HAProxy may hold (``maxconn``) within the limit of open files: two for each,
-    and some for health checks, listeners and sockets."""
+def descriptors(servers: int) -> int:
+    """How many connections HAProxy may hold (``maxconn``) within the limit of open files: two for each
+    connection, one for the health check of each server there may be, some for listeners and sockets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     hard = 1_000_000 if hard == resource.RLIM_INFINITY else min(hard, 1_000_000)
-    return max(100, (hard - 500 - 2 * min(slots, hard // 8)) // 2)
+    return max(100, (hard - 500 - servers) // 2)
 
 
 def account(wanted: str | None) -> str | None:
