@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from holdfast.model.errors import error
 
 DIRECTORY = Path("var/demo")
+ORIGIN_PID = DIRECTORY / "origin.pid"
 HOST = "demo.localhost"
 PORT = 8080
 HTTPS_OFFSET, METRICS_OFFSET = 363, 1384
@@ -88,7 +90,9 @@ def demonstration(port: int) -> Iterator[Path]:
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     _certificate(DIRECTORY / "certificate.pem")
     origin_port = _free_port()
+    _end_former_origin()
     origin = subprocess.Popen([sys.executable, "-m", "holdfast.demo.origin", "--port", str(origin_port)])
+    ORIGIN_PID.write_text(str(origin.pid))
     try:
         _wait_for(origin_port, origin)
         path = DIRECTORY / "holdfast.toml"
@@ -98,6 +102,15 @@ def demonstration(port: int) -> Iterator[Path]:
     finally:
         origin.terminate()
         origin.wait(5)
+        ORIGIN_PID.unlink(missing_ok=True)
+
+
+def _end_former_origin() -> None:
+    """An agent that was killed has left its origin serving; this start brings another one."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(ORIGIN_PID.read_text())
+        if b"holdfast.demo.origin" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGTERM)
 
 
 def _free_port() -> int:

@@ -189,8 +189,8 @@ class Edge:
         return Frame(
             places=self.places,
             edge_id=self.store.edge_id(),
-            http=tuple(str(listener) for listener in self.configuration.http),
-            https=tuple(str(listener) for listener in self.configuration.https),
+            http=tuple(listener.bind for listener in self.configuration.http),
+            https=tuple(listener.bind for listener in self.configuration.https),
             https_port=public,
             web_slots=self.pools[Service.WEB].size,
             pass_slots=self.pools[Service.TCP].size,

@@ -20,6 +20,12 @@ class Listener:
     port: int
 
     def __str__(self) -> str:
+        """As people write it."""
+        host = "*" if self.address is None else str(self.address)
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def bind(self) -> str:
         """As HAProxy's ``bind`` wants it. Every address means two sockets: on one for both families, IPv4
         clients would have IPv6 addresses (::ffff:192.0.2.1), all in the same /64, and for limits, allow lists
         and origins they would no longer be who they are."""

@@ -158,7 +158,7 @@ def _web_binds(frame: Frame) -> list[str]:
     lines = [f"bind {address} maxconn {plain} {_threads(frame)}" for address in frame.http]
     if frame.https:
         lines.append(
-            f"bind abns@{_hop_name(frame)} accept-proxy maxconn {tls * len(frame.https)} ssl strict-sni"
+            f"bind abns@{_hop_name(frame)} accept-proxy maxconn {tls * _sockets(frame.https)} ssl strict-sni"
             f" crt-list {frame.places.certificate_list} alpn h2,http/1.1 {_threads(frame)}"
         )
     return ["mode http", f"maxconn {frame.maxconn}", *lines]
@@ -171,11 +171,16 @@ def _tls_binds(frame: Frame) -> list[str]:
 
 
 def _budget(frame: Frame) -> tuple[int, int]:
-    """Connections that each plain and each TLS address may hold. An HTTPS connection counts twice, at the TLS
+    """Connections that each plain and each TLS socket may hold. An HTTPS connection counts twice, at the TLS
     port and behind the hop, so of ``maxconn`` a quarter is for plain HTTP and three eighths for HTTPS."""
     tls_share = frame.maxconn * 3 // 8 if frame.https else 0
     plain_share = frame.maxconn - 2 * tls_share
-    return plain_share // max(1, len(frame.http)), tls_share // max(1, len(frame.https))
+    return plain_share // max(1, _sockets(frame.http)), tls_share // max(1, _sockets(frame.https))
+
+
+def _sockets(binds: tuple[str, ...]) -> int:
+    """How many sockets HAProxy opens for them: an address may be a list of several."""
+    return sum(bind.count(",") + 1 for bind in binds)
 
 
 def _tls_route() -> list[str]:
