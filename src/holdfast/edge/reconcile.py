@@ -158,7 +158,7 @@ class Reconciler:
             with contextlib.suppress(
                 TimeoutError
             ):  # who casts doubt knows of another HAProxy: no waiting then
-                async with asyncio.timeout(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)):
+                async with asyncio.timeout(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE)):
                     await self._doubted.wait()
             failures += 1
 
@@ -174,14 +174,14 @@ class Reconciler:
             else:
                 await self._woken(None)
 
-    async def _perform_round(self, lane: Lane) -> None:
+    async def _perform_round(self, lane: Lane, *, fresh: bool = False) -> None:
         """Plan the jobs of a lane from belief, perform them, confirm them by the epoch. They leave the queue
         only then: after a failure they are planned again."""
         believed = self._require_belief()
         taken = self._queue.take(lane)
         steps = plan(believed.only(*taken.scopes), self.wanted.only(*taken.scopes))
         now = [each for each in steps.now if not _deletes(each, taken)]
-        await self._perform(now, lane)
+        await self._perform(now, lane, fresh=fresh)
         if lane is Lane.ENFORCEMENT:
             await self._on_block(now)
         believed = self._require_belief()
@@ -199,7 +199,7 @@ class Reconciler:
             if not rest:
                 return
             while lane > 0 and (urgent := self._queue.next(Lane(lane - 1))) is not None:
-                await self._perform_round(urgent)
+                await self._perform_round(urgent, fresh=fresh)
 
     async def _send(self, batch: Sequence[Command], *, with_epoch: bool, fresh: bool) -> None:
         believed = self._require_belief()
@@ -235,7 +235,7 @@ class Reconciler:
     def _finish(self, taken: Round) -> None:
         """A round is in force, or part of it never will be: tell those who wait."""
         for scopes, waiting in self._queue.finish(taken):
-            words = self._refusals.about(self.wanted.only(*scopes)) if self._refusals else ""
+            words = self._refused(scopes) if waiting and self._refusals else ""
             for future in waiting:
                 if future.done():
                     continue  # whoever waited has gone
@@ -243,6 +243,11 @@ class Reconciler:
                     future.set_exception(error(f"HAProxy refuses this: {words}", "see 'holdfast edge diff'"))
                 else:
                     future.set_result(None)
+
+    def _refused(self, scopes: Sequence[Picture]) -> str:
+        """HAProxy's words about what is missing in ``scopes`` because it is left out."""
+        believed = self._require_belief()
+        return self._refusals.about(plan(believed.only(*scopes), self.wanted.only(*scopes)).now)
 
     # -- tidying up ----------------------------------------------------------------------------------
 
@@ -362,7 +367,7 @@ class Reconciler:
     @property
     def trouble(self) -> str:
         """Why HAProxy may not hold what it should; '' when it does."""
-        return self._doubt or self._refusals.about(self.wanted)
+        return self._doubt or self._refusals.words
 
     @property
     def is_idle(self) -> bool:

@@ -13,28 +13,41 @@ from dataclasses import replace
 from holdfast.edge.dataplane import commands as c
 from holdfast.edge.dataplane.picture import Authority, Listed, Picture, Server
 
-Subject = tuple[str, str, str]
-"""(kind, backend or map, name)"""
+Subject = tuple[str, str, str, bool]
+"""(kind, backend or map, name, whether it is to go)"""
 SERVER, CERTIFICATE, AUTHORITY, ENTRY = "server", "certificate", "authority", "entry"
+REMOVALS = (
+    c.DelMap,
+    c.RetireServer,
+    c.DelServer,
+    c.UnlistCertificate,
+    c.AbortCertificate,
+    c.DelCertificate,
+    c.DelAuthority,
+)
+LONGEST_WORDS = 300
 
 
 class RefusedError(Exception):
     """HAProxy did not take a command."""
 
     def __init__(self, command: c.Command, answer: str) -> None:
-        super().__init__(f"{type(command).__name__} {' '.join(subject_of(command)[1:]).strip()}: {answer}")
+        about = " ".join(word for word in subject_of(command)[1:3] if word)
+        words = " ".join(answer.split())[:LONGEST_WORDS]
+        super().__init__(f"{type(command).__name__} {about}: {words}")
         self.command = command
 
 
 def subject_of(command: c.Command) -> Subject:
     """What a command is about; of several additions to a map the first, at which HAProxy stopped."""
+    goes = isinstance(command, REMOVALS)
     match command:
         case c.AddMap(name, entries):
-            return (ENTRY, name, entries[0][0])
+            return (ENTRY, name, entries[0][0], goes)
         case c.SetMap(name, key) | c.DelMap(name, key):
-            return (ENTRY, name, key)
+            return (ENTRY, name, key, goes)
         case c.NewAuthority(name) | c.SetAuthority(name) | c.CommitAuthority(name) | c.DelAuthority(name):
-            return (AUTHORITY, "", name)
+            return (AUTHORITY, "", name, goes)
         case (
             c.AddServer()
             | c.EnableHealth()
@@ -43,9 +56,9 @@ def subject_of(command: c.Command) -> Subject:
             | c.RetireServer()
             | c.DelServer()
         ):
-            return (SERVER, command.backend, command.server)
+            return (SERVER, command.backend, command.server, goes)
         case _:
-            return (CERTIFICATE, "", getattr(command, "name", ""))
+            return (CERTIFICATE, "", getattr(command, "name", ""), goes)
 
 
 class Refusals:
@@ -54,6 +67,9 @@ class Refusals:
     def __init__(self) -> None:
         self._once: set[c.Command] = set()
         self._out: dict[Subject, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._out)
 
     def leave_out(self, refused: RefusedError) -> None:
         """Do without the subject of a refused command, until ``forget``."""
@@ -77,8 +93,8 @@ class Refusals:
         self._out.clear()
 
     def prune(self, wanted: Picture) -> None:
-        """Forget what nobody wants any more."""
-        for subject in [each for each in self._out if not _names(wanted, each)]:
+        """Forget what is no longer asked of HAProxy: to hold something, or to be rid of it."""
+        for subject in [each for each in self._out if _names(wanted, each) == each[3]]:
             del self._out[subject]
 
     def allowed(self, commands: Iterable[c.Command]) -> list[c.Command]:
@@ -88,51 +104,65 @@ class Refusals:
         return [each for command in commands for each in self._allowed(command)]
 
     def _allowed(self, command: c.Command) -> Iterable[c.Command]:
-        kind, place, name = subject_of(command)
         if isinstance(command, c.AddMap):
-            entries = tuple(
-                each for each in command.entries if (ENTRY, command.map, each[0]) not in self._out
-            )
-            return [replace(command, entries=entries)] if entries else []
-        if (kind, place, name) in self._out:
-            return []
-        if isinstance(command, c.RetireServer):
-            return [] if any(out[:2] == (SERVER, place) for out in self._out) else [command]
-        if isinstance(command, c.UnlistCertificate):  # a site's certificates: its id, '-', a digest
-            mine = name.rpartition("-")[0]
-            return (
-                []
-                if any(out[0] == CERTIFICATE and out[2].rpartition("-")[0] == mine for out in self._out)
-                else [command]
-            )
-        return [command]
+            known = [
+                each for each in command.entries if (ENTRY, command.map, each[0], False) not in self._out
+            ]
+            return [replace(command, entries=tuple(known))] if known else []
+        subject = subject_of(command)
+        is_needed = isinstance(command, c.RetireServer | c.UnlistCertificate) and any(
+            _replaces(out, subject) for out in self._out
+        )
+        return [] if is_needed or subject in self._out else [command]
 
-    def about(self, picture: Picture) -> str:
-        """HAProxy's words about something in ``picture`` that is left out; '' when there is nothing."""
-        return next((words for out, words in self._out.items() if _names(picture, out)), "")
+    @property
+    def words(self) -> str:
+        """What HAProxy said last about anything that is left out; '' when there is nothing."""
+        return next(reversed(self._out.values()), "")
 
-    def __bool__(self) -> bool:
-        return bool(self._out)
+    def about(self, commands: Iterable[c.Command]) -> str:
+        """What HAProxy said about the first of ``commands`` that is left out; '' when none is."""
+        for command in commands:
+            kind, place, name, goes = subject_of(command)
+            names = [key for key, _ in command.entries] if isinstance(command, c.AddMap) else [name]
+            for each in names:
+                if (kind, place, each, goes) in self._out:
+                    return self._out[kind, place, each, goes]
+        return ""
 
     def without(self, picture: Picture) -> Picture:
         """``picture``, or a copy of it that lacks what is left out."""
-        if not self._out:
+        missing = [subject for subject in self._out if not subject[3]]
+        if not missing:
             return picture
         kept = picture.copy()
-        for kind, place, name in self._out:
-            kept.remove(_part(kept, kind, place, name))
+        for subject in missing:
+            kept.remove(_part(kept, subject))
         return kept
 
 
-def _part(picture: Picture, kind: str, place: str, name: str) -> Picture:
-    keys = Picture(
-        maps={(place, name): ""} if kind == ENTRY else {},
-        servers={(place, name): Server(0)} if kind == SERVER else {},
-        certificates={name: Listed()} if kind == CERTIFICATE else {},
-        authorities={name: Authority()} if kind == AUTHORITY else {},
+def _replaces(refused: Subject, present: Subject) -> bool:
+    """Whether something refused was to take the place of what is there: a server in the same backend, a
+    certificate of the same site (its id, '-', and a digest make a certificate's name)."""
+    kind, place, name, goes = refused
+    if goes or kind != present[0]:
+        return False
+    if kind == SERVER:
+        return place == present[1]
+    return name.rpartition("-")[0] == present[2].rpartition("-")[0]
+
+
+def _part(picture: Picture, subject: Subject) -> Picture:
+    kind, place, name, _ = subject
+    return picture.only(
+        Picture(
+            maps={(place, name): ""} if kind == ENTRY else {},
+            servers={(place, name): Server(0)} if kind == SERVER else {},
+            certificates={name: Listed()} if kind == CERTIFICATE else {},
+            authorities={name: Authority()} if kind == AUTHORITY else {},
+        )
     )
-    return picture.only(keys)
 
 
 def _names(picture: Picture, subject: Subject) -> bool:
-    return _part(picture, *subject) != Picture()
+    return _part(picture, subject) != Picture()

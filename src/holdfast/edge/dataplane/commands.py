@@ -7,6 +7,7 @@ what a good answer looks like (HAProxy management guide, section 9.3).
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -38,14 +39,14 @@ class Places:
         return str(self.root / "pages" / f"block-{status}.{language}.html")
 
 
-class Command:
+class Command(ABC):
     """One Runtime API command. ``good`` matches the answer of success, stripped of white space."""
 
     good: re.Pattern[str] = re.compile(r"\Z")
 
+    @abstractmethod
     def text(self, places: Places) -> str:
         """The line (or line and payload) to send, ending in a newline."""
-        raise NotImplementedError
 
     def refusal(self, answer: str) -> str | None:
         """None when the answer means success, else the answer's words."""
