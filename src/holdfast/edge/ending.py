@@ -95,10 +95,11 @@ class Ending:
 
     async def _end_servers(self, slots: Iterable[str]) -> None:
         """Of every server that HAProxy has in the slots: it may be one that the site no longer names, but
-        that still carries what was begun on it."""
+        that still carries what was begun on it. Asked beside the changes: a slot's few lines are told at
+        once there, and would wait for a scan of a big table elsewhere."""
         for slot in sorted(slots):
-            servers = answers.server_states(await self._runtime.scan(f"show servers state {slot}"), {})
-            await self._perform([EndSessions(*key) for key in sorted(servers)], None)
+            (told,) = await self._runtime.change([f"show servers state {slot}\n"])
+            await self._perform([EndSessions(*key) for key in sorted(answers.server_states(told, {}))], None)
 
     async def _end_streams(self, slots: Container[str], worker: int) -> None:
         """One by one: a leaving worker answers "Proxy is disabled" to what ``_end_servers`` asks."""

@@ -69,9 +69,7 @@ def certificate_list(answer: str) -> dict[str, Listed]:
 
 def certificate_names(answer: str) -> set[str]:
     """``show ssl cert`` → every certificate in memory; a ``*`` marks an open transaction."""
-    return {
-        _stem(line.removeprefix("*")) for line in answer.splitlines() if line and not line.startswith("#")
-    }
+    return {_stem(line) for line in answer.splitlines() if line.startswith(("/", "*/"))}
 
 
 def authorities(answer: str) -> dict[str, Authority]:

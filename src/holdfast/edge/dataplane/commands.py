@@ -75,7 +75,7 @@ class SetMap(Command):
     value: str
 
     def text(self, places: Places) -> str:
-        return f"set map {places.map(self.map)} {self.key} {_escaped(self.value)}\n"
+        return f"set map {places.map(self.map)} {_escaped(self.key)} {_escaped(self.value)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class DelMap(Command):
     key: str
 
     def text(self, places: Places) -> str:
-        return f"del map {places.map(self.map)} {self.key}\n"
+        return f"del map {places.map(self.map)} {_escaped(self.key)}\n"
 
 
 @dataclass(frozen=True, slots=True)
