@@ -68,7 +68,8 @@ async def curl_http2(port: int, host: str) -> AsyncIterator[Load]:
     """One request after the other over HTTP/2 and TLS, on a connection that is kept: curl, unlike h2load,
     makes another connection when it is told GOAWAY (RFC 9113, section 6.8)."""
     url = f"https://{host}:{port}/[1-1000000]"
-    words = ["curl", "-sS", "-k", "--http2", "-m", str(LONGEST_SECONDS)]
+    # Without stdbuf what curl has said is lost with its buffer when it is ended.
+    words = ["stdbuf", "-oL", "curl", "-sS", "-k", "--http2", "-m", str(LONGEST_SECONDS)]
     words += [
         "--resolve",
         f"{host}:{port}:127.0.0.1",

@@ -42,6 +42,7 @@ from holdfast.model.enforcement import Enforcement
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.site import Network, Service, Site
 
+FIND_ATTEMPTS = 50
 LOOK_SECONDS = 300.0
 """Between two comparisons of what HAProxy holds with what it should: reading all of it is not for nothing."""
 
@@ -99,8 +100,7 @@ class Edge:
         self._stack.callback(self.store.close)
         self.roster = Roster(self.configuration, self.places, self.store)
         self.desired, self.pools = self.roster.desired, self.roster.pools
-        found = await self.master.find_settled()
-        held = await self._held(found is not None)
+        found, held = await self._find()
         self.roster.load(self.configuration, held, self.clock())
         # As it is at the start: were it counted anew with each change, its rounding would cause reloads.
         origins = sum(len(site.origins) for site in self.desired.sites.values())
@@ -174,11 +174,21 @@ class Edge:
                 "use 'holdfast status' to see it, 'holdfast down' to end it, or set another [edge] run_dir",
             ) from None
 
-    async def _held(self, found: bool) -> Held:
-        if not found:
-            return held_by_files(self.places)
-        async with Runtime(*_sockets(self.places)) as runtime:
-            return await read_held(runtime, self.places)
+    async def _find(self) -> tuple[answers.Processes | None, Held]:
+        """HAProxy as it runs, if it does, and what it tells; it may come and go while it is asked."""
+        found = None
+        for _ in range(FIND_ATTEMPTS):
+            found = await self.master.find_settled()
+            if found is None:
+                return None, held_by_files(self.places)
+            with contextlib.suppress(RuntimeLostError):
+                async with Runtime(*_sockets(self.places)) as runtime:
+                    return found, await read_held(runtime, self.places)
+            await asyncio.sleep(0.1)
+        raise error(
+            f"HAProxy runs, but its sockets in {self.root} do not answer",
+            f"end it ('fuser -k {self.master.socket}' does) and start again",
+        )
 
     def _frame(self) -> Frame:
         settings = self.configuration.edge

@@ -49,11 +49,12 @@ class Roster:
         ids = self._store.renumber(
             self._store.numbered() - sites.keys(), [(site.name, site.customer) for site in sites.values()]
         )
-        numbers = {str(number) for number in ids.values()}
         sizes = _sizes(sites.values(), held.meta)
         for service in Service:
             self.pools[service] = SlotPool(service, sizes[service], held.backends, held.occupied)
-            self.pools[service].keep(numbers)
+            self.pools[service].keep(
+                {str(ids[site.name]) for site in sites.values() if site.service is service}
+            )
         for site in sites.values():
             self.desired.put_site(site, ids[site.name], self._slot(site, str(ids[site.name])))
 
@@ -114,13 +115,7 @@ class Roster:
 
     def _exchange(self, gone: list[str], sites: list[Site], documents: Documents | None) -> set[Unit]:
         present = self.desired.sites
-        replaced = [
-            site.name
-            for site in sites
-            if (now := present.get(site.name))
-            and (now.service, now.customer) != (site.service, site.customer)
-        ]
-        going = [*gone, *replaced]
+        going = [*gone, *(site.name for site in sites if _is_another(site, present.get(site.name)))]
         ids = self._store.renumber(going, [(site.name, site.customer) for site in sites], documents)
         units: set[Unit] = set()
         for name in going:
