@@ -46,7 +46,7 @@ class Round:
     """Unit, how many of its scopes, how many of those who wait."""
     scopes: list[Picture]
     withheld: set[MapKey]
-    """Not to be deleted yet: a less urgent job of the same unit does that."""
+    """Not to be deleted yet: a less urgent job of the same unit, which names them too, does that."""
 
 
 class Queue:
@@ -83,9 +83,10 @@ class Queue:
         later = self._lanes[lane + 1 :]
         withheld = {
             key
-            for unit, job in jobs.items()
-            if any(unit in each for each in later)
-            for scope in job.scopes
+            for unit in jobs
+            for each in later
+            if unit in each
+            for scope in each[unit].scopes
             for key in scope.maps
         }
         return Round(

@@ -75,6 +75,15 @@ def test_what_follows_while_a_site_is_pending_waits_with_it() -> None:
     assert ("block_sites", "newer") in queue.take(Lane.ENFORCEMENT).withheld
 
 
+def test_what_a_later_job_does_not_name_is_deleted_now() -> None:
+    """A ban is lifted; then a site comes that merely touches the same source: its job must not keep the ban,
+    of which it knows nothing."""
+    queue = Queue()
+    queue.put({A_SOURCE: (OLD, EMPTY)})
+    queue.put({A_SOURCE: (EMPTY, EMPTY), A: (EMPTY, NEW)})
+    assert queue.take(Lane.MITIGATION).withheld == set()
+
+
 async def test_those_who_wait_are_told_by_the_last_lane() -> None:
     queue = Queue()
     queue.put({A_BLOCK: (OLD, NEW), A: (EMPTY, EMPTY)})
