@@ -5,7 +5,7 @@ ARGS ?=
 MODE ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench reference lock clean
+.PHONY: help setup up test lint format bench overhead soak reference lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,14 @@ format: ## format the code and sort its imports
 bench: ## measure how fast a change reaches traffic; ARGS=--quick for a short run
 	@scripts/setup.sh bench
 	$(BIN)/python -m bench.change $(ARGS)
+
+overhead: ## measure what a request and a refusal cost beside nginx and HAProxy; ARGS=--quick for a short run
+	@scripts/setup.sh bench
+	$(BIN)/python -m bench.overhead $(ARGS)
+
+soak: ## an hour under load, with changes, reloads and restarts; ARGS="--minutes 5" or ARGS=--quick for less
+	@scripts/setup.sh bench
+	$(BIN)/python -m bench.soak $(ARGS)
 
 reference: ## write docs/reference anew from the code
 	@scripts/setup.sh run

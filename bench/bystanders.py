@@ -69,12 +69,33 @@ class Visits:
 
     requests: int
     seconds: float
-    failed: int
-    """Connections that broke, and answers other than 2xx and 3xx."""
+    refused: int
+    """Answers other than 2xx and 3xx."""
+    broken: int
+    """Connections that could not be opened or broke."""
+
+    @property
+    def failed(self) -> int:
+        return self.refused + self.broken
 
     @property
     def rate(self) -> float:
         return self.requests / self.seconds
+
+
+def visits(words: str) -> Visits:
+    """What wrk's own words say."""
+    done = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m|h)\b", words)
+    assert done is not None, f"wrk said: {words}"
+    seconds = float(done[2]) * {"us": 1e-6, "ms": 0.001, "s": 1, "m": 60, "h": 3600}[done[3]]
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", words)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", words)
+    return Visits(
+        requests=int(done[1]),
+        seconds=seconds,
+        refused=int(refused[1]) if refused else 0,
+        broken=sum(int(count) for count in broken.groups()) if broken else 0,
+    )
 
 
 class Visitors:
@@ -101,13 +122,7 @@ class Visitors:
     def result(self) -> Visits:
         """Wait for wrk's own end."""
         words, _ = self._process.communicate(timeout=LONGEST_SECONDS)
-        done = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", words)
-        assert done is not None, f"wrk said: {words}"
-        bad = re.search(r"Non-2xx or 3xx responses: (\d+)", words)
-        broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", words)
-        failed = int(bad[1]) if bad else 0
-        failed += sum(int(count) for count in broken.groups()) if broken else 0
-        return Visits(int(done[1]), float(done[2]) * {"ms": 0.001, "s": 1, "m": 60}[done[3]], failed)
+        return visits(words)
 
     def stop(self) -> Visits:
         """End it now; it reports what it has."""

@@ -143,7 +143,7 @@ def adopt(edge: Edge) -> float:
     began = time.monotonic()
     edge.up()
     admin = edge.wait_admin()
-    admin.ask("ban", source=source(0), seconds=3600)
+    admin.ask("ban", source=source(0), seconds=60)
     seconds = time.monotonic() - began
     admin.close()
     say(f"  a new agent has taken over in {seconds:.2f} s")

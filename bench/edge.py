@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,12 +19,14 @@ from typing import Any, Self
 
 from bench import usage
 from bench.probe import Http
+from holdfast.edge.dataplane.answers import Processes
 from holdfast.edge.dataplane.process import Master
 from tests.feature.lab import MEMORY, free_ports
 
 ANSWER_SECONDS = 60.0
 START_SECONDS = 120.0
 ROOM_SECONDS = 120.0
+END_SECONDS = 30.0
 
 
 class Edge:
@@ -43,8 +46,12 @@ class Edge:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill_agent()
-        asyncio.run(self._master.stop(0.0))
+        asyncio.run(self._end_haproxy())
         shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    async def _end_haproxy(self) -> None:
+        await self._master.find_settled()  # in the middle of a reload it has no answer for whoever ends it
+        await self._master.stop(0.0)
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """The table ``[edge]``. The state directory lies on a disk, as it would for real."""
@@ -117,6 +124,12 @@ class Edge:
         """Seconds since HAProxy was started."""
         return usage.age(self._haproxy()[0])
 
+    def processes(self) -> tuple[int, int, list[int]]:
+        """The numbers of the agent, of HAProxy's worker, and of all that HAProxy is."""
+        assert self._agent is not None
+        haproxy = self._haproxy()
+        return self._agent.pid, haproxy[1], haproxy
+
     def memory(self) -> usage.Memory:
         assert self._agent is not None
         return usage.memory(self._agent.pid, self._haproxy())
@@ -131,12 +144,32 @@ class Edge:
             time.sleep(0.02)  # its worker may serve before the master answers
         return [pid for pid in (found.master, found.worker, *found.leaving) if pid is not None]
 
+    def found(self) -> Processes | None:
+        """HAProxy's processes; None while the master has no answer, as in the middle of a reload."""
+        return asyncio.run(self._master.find())
+
+    @property
+    def agent(self) -> int | None:
+        """The agent's process number."""
+        return self._agent.pid if self._agent is not None else None
+
+    def end_agent(self, number: signal.Signals) -> int:
+        """Signal the agent and wait for its end: SIGUSR1 ends it alone, SIGTERM takes HAProxy along, SIGKILL
+        leaves everything as it is. Returns its exit status."""
+        agent, self._agent = self._agent, None
+        if agent is None:
+            return 0
+        agent.send_signal(number)
+        try:
+            return agent.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            agent.kill()
+            agent.wait()
+            raise
+
     def kill_agent(self) -> None:
         """kill -9: HAProxy goes on."""
-        if self._agent is not None:
-            self._agent.kill()
-            self._agent.wait()
-            self._agent = None
+        self.end_agent(signal.SIGKILL)
 
 
 class Admin:
@@ -153,11 +186,12 @@ class Admin:
         self._lines = self._socket.makefile("rb")
 
     def ask(self, do: str, **fields: Any) -> Any:
-        """The result of a request. Raises RuntimeError with the mistakes that the agent finds in it."""
+        """The result of a request. Raises RuntimeError with the mistakes that the agent finds in it, OSError
+        where there is no agent to answer any more."""
         self._socket.sendall(json.dumps({"do": do, **fields}).encode() + b"\n")
         line = self._lines.readline()
         if not line:
-            raise RuntimeError(f"{do}: the agent has ended")
+            raise ConnectionResetError(f"{do}: the agent has ended")
         answer = json.loads(line)
         if "mistakes" in answer:
             raise RuntimeError(f"{do}: {answer['mistakes']}")

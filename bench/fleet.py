@@ -86,11 +86,12 @@ def hostnames_of(name: str) -> list[str]:
     return [f"www{number}.{name}.example.org" for number in range(HOSTS_A_SITE)]
 
 
-def write(fleet: Fleet, directory: Path, edge: dict[str, Any]) -> Path:
-    """Write ``holdfast.toml`` and the origin's certificate; ``edge`` is the table of that name."""
+def write(fleet: Fleet, directory: Path, edge: dict[str, Any], own: Sequence[dict[str, Any]] = ()) -> Path:
+    """Write ``holdfast.toml`` and the origin's certificate; ``edge`` is the table of that name, ``own`` are
+    sites beside the fleet."""
     write_certificate(directory / ORIGIN_FILE, ORIGIN_NAME)
     path = directory / "holdfast.toml"
-    path.write_text(to_toml({"edge": edge, "sites": fleet.documents()}))
+    path.write_text(to_toml({"edge": edge, "sites": [*fleet.documents(), *own]}))
     return path
 
 

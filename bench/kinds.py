@@ -101,7 +101,7 @@ class Bench:
         return Change(
             BAN,
             "ban",
-            {"source": address, "seconds": 3600, "reason": "the benchmark"},
+            {"source": address, "seconds": 60, "reason": "the benchmark"},
             lambda: is_refused(self.http, self.BLOCK_HOST, address),
             lambda _: ("unban", {"source": address}),
         )

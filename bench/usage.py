@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+CPUCLOCK_SCHED = 2
+"""Which clock of a process, in the lowest bits of its number (linux/posix-timers.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,26 @@ def memory(agent: int, haproxy: Iterable[int]) -> Memory:
     )
 
 
+def resident(pid: int) -> float:
+    """The resident size of one process, in MiB. Raises OSError when it has ended."""
+    return _mib(pid, "VmRSS")
+
+
 def cpu(agent: int, haproxy: Iterable[int]) -> Cpu:
     return Cpu(_of_machine(), _of(_family()), _of(haproxy), _of([agent]))
+
+
+def spent(pid: int) -> float:
+    """Seconds of processor time that a process has used, with all its threads.
+
+    This is the user and system time of /proc/PID/stat, from the clock behind it (clock_getcpuclockid(3)):
+    stat itself counts in hundredths, which is coarse for what lasts a fifth of a second."""
+    return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that it has started and that live, the oldest first."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def age(pid: int) -> float:

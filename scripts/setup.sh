@@ -116,13 +116,14 @@ declare -A WHY=(
     [curl]="a real client for the feature tests"
     [wrk]="HTTP/1.1 load, for floods and measurements"
     [nghttp2-client]="h2load: HTTP/2 load, for floods and measurements"
+    [slowhttptest]="slow clients, in all the ways that made them known"
     [openssl]="test certificates and a TLS client"
     [chromium]="the browser of the browser tests"
     [iproute2]="network namespaces and socket figures (ip, ss)"
 )
 wanted=(haproxy ca-certificates)
 if [ "$MODE" != run ]; then
-    wanted+=(nginx-light curl wrk nghttp2-client openssl chromium iproute2)
+    wanted+=(nginx-light curl wrk nghttp2-client slowhttptest openssl chromium iproute2)
 fi
 
 command -v dpkg-query >/dev/null ||

@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from holdfast.demo.certificate import self_signed
 from holdfast.edge.agent import Edge
@@ -47,6 +49,22 @@ def _is_free(family: socket.AddressFamily, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+@contextmanager
+def ipv6_network() -> Iterator[str]:
+    """A /48 of private addresses (RFC 4193) that belong to this machine's loopback for as long as the block
+    runs, so that clients can come from any of them: loopback itself has only ``::1``. Yields how they begin,
+    as in ``fd00:5afe:1f2e``. Skips the test where this may not be done."""
+    start = f"fd00:5afe:{random.randrange(1, 0x10000):x}"
+    route = ["local", f"{start}::/48", "dev", "lo"]
+    added = subprocess.run(["ip", "-6", "route", "add", *route], capture_output=True, text=True, check=False)
+    if added.returncode != 0:
+        pytest.skip(f"no IPv6 clients beside ::1 ({added.stderr.strip()}): this needs root and IPv6")
+    try:
+        yield start
+    finally:
+        subprocess.run(["ip", "-6", "route", "del", *route], check=True)
 
 
 class EchoHandler(BaseHTTPRequestHandler):

@@ -1,5 +1,5 @@
-"""Load from tools that nobody here wrote (wrk, curl), against this machine's loopback only,
-for as long as a block of code runs; what they count as failed is what counts."""
+"""Load from tools that nobody here wrote (wrk, h2load, curl, slowhttptest), against this machine's loopback
+only; what they count as failed is what counts. Some run for as long as a block of code, some to their end."""
 
 from __future__ import annotations
 
@@ -84,3 +84,70 @@ async def curl_http2(port: int, host: str) -> AsyncIterator[Load]:
     lines = output[0].splitlines()[:-1]  # the last one was under way when curl was ended
     load.requests = len(lines)
     load.failures = [line for line in lines if line.strip() != "200 2"]
+
+
+async def run(*words: str, seconds: float = LONGEST_SECONDS) -> str:
+    """A tool's output, both streams of it, once it has ended by itself; it must not fail."""
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, f"{words} ended with {process.returncode}: {said.decode()}"
+    return said.decode()
+
+
+async def h2load(port: int, requests: int, *options: str) -> Load:
+    """So many requests over TLS, from 8 connections; over HTTP/2, or whatever ``options`` say. The SNI and
+    the host are ``localhost``."""
+    words = ["h2load", "-n", str(requests), "-c", "8", *options, f"https://localhost:{port}/"]
+    text = await run(*words)
+    counted = re.search(r"requests: .*?(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+    statuses = re.search(r"status codes: (\d+) 2xx", text)
+    assert counted is not None, text
+    assert statuses is not None, text
+    load = Load(int(statuses[1]))
+    load.failures = [counted[0]] if any(map(int, counted.groups()[1:])) else []
+    return load
+
+
+SLOWHTTPTEST_CONNECTIONS = 200
+
+
+async def slowhttptest(port: int, path: str, seconds: int, *mode: str) -> int:
+    """An attack of slow clients on the host ``localhost``, at its full size within a second; on how many
+    connections it was."""
+    words = ["slowhttptest", "-c", str(SLOWHTTPTEST_CONNECTIONS), "-r", str(SLOWHTTPTEST_CONNECTIONS)]
+    words += ["-l", str(seconds), "-p", "3", *mode, "-u", f"http://localhost:{port}{path}"]
+    text = re.sub(r"\x1b\[[0-9;]*m", "", await run(*words, seconds=seconds + 10))
+    counts = re.findall(r"(?:connected|error|closed):\s+(\d+)", text)
+    return max(sum(map(int, counts[at : at + 3])) for at in range(0, len(counts), 3))
+
+
+@dataclass
+class Fetched:
+    """What curl was answered."""
+
+    status: int
+    version: str
+    """Of HTTP, as curl names it: 1, 1.1 or 2."""
+    text: str
+    """The body; the headers where only those were asked for."""
+
+
+async def curl(port: int, path: str, *options: str, tls: bool = False, address: str = "127.0.0.1") -> Fetched:
+    """One request to the host ``localhost``."""
+    words = ["curl", "-sS", "-k", "-m", "10", "--resolve", f"localhost:{port}:{address}"]
+    url = f"{'https' if tls else 'http'}://localhost:{port}{path}"
+    text = await run(*words, "-w", "\n%{http_code} %{http_version}", *options, url)
+    body, _, end = text.rpartition("\n")
+    status, _, version = end.partition(" ")
+    return Fetched(int(status), version, body)

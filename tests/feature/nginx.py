@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,5 +46,6 @@ async def nginx_origin(directory: Path, body: str = "x" * 1024) -> AsyncIterator
                 await asyncio.sleep(0.05)
         yield port
     finally:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):  # a Ctrl-C has ended it, too
+            process.terminate()
         await process.wait()

@@ -146,7 +146,7 @@ def test_metrics_count_what_happens(shell: Shell, origin: int) -> None:
             text = answer.read().decode()
     for line in (
         'holdfast_site_requests_total{site="a"} 1.0',
-        'holdfast_site_blocked_total{site="a"} 1.0',
+        'holdfast_site_refused_total{reason="blocked",site="a"} 1.0',
         'holdfast_site_is_blocked{site="a"} 1.0',
         "holdfast_in_step 1.0",
         "holdfast_blocks 1.0",

@@ -67,7 +67,7 @@ def present(path: Path) -> bool:
 
 
 def ban(source: str) -> Ban:
-    return Ban(ip_network(source), datetime.now(UTC) + timedelta(hours=1))
+    return Ban(ip_network(source), datetime.now(UTC) + timedelta(seconds=60))
 
 
 async def refused(configuration: Configuration, binary: str | None = None) -> str:

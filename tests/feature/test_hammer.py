@@ -90,7 +90,7 @@ class Hammer:
 
     async def _ban(self) -> None:
         source = ip_network((IPv4Address("127.1.0.0") + self._random.randrange(2**19), 32))
-        await self._edge.ban(Ban(source, datetime.now(UTC) + timedelta(hours=1)))
+        await self._edge.ban(Ban(source, datetime.now(UTC) + timedelta(seconds=60)))
 
     async def _unban(self) -> None:
         if self._edge.desired.bans:

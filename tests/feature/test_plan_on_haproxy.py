@@ -113,7 +113,7 @@ async def change(edge: Edge, made: Lab, dice: Dice) -> None:
         await edge.unblock(dice.random.choice(sorted(edge.desired.enforcements)))
     elif kind == 6:
         network = ip_network(dice.random.choice(NETWORKS))
-        await edge.ban(Ban(network, datetime.now(UTC) + timedelta(hours=dice.random.randint(1, 3))))
+        await edge.ban(Ban(network, datetime.now(UTC) + timedelta(seconds=dice.random.randint(50, 60))))
     elif kind == 7 and edge.desired.bans:
         await edge.unban(dice.random.choice(sorted(edge.desired.bans, key=str)))
 

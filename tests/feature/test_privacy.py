@@ -27,7 +27,7 @@ async def _leave_traces(tmp_path: Path, sites: list[dict[str, Any]]) -> None:
         await edge.block(enforcement(SiteScope("b")))
         seen = [await made.status("a.test", source=VISITOR) for _ in range(15)]
         assert (seen[0], seen[-1], await made.status("b.test", source=VISITOR)) == (200, 429, 403)
-        await edge.ban(Ban(ip_network(VISITOR), datetime.now(UTC) + timedelta(hours=1)))
+        await edge.ban(Ban(ip_network(VISITOR), datetime.now(UTC) + timedelta(seconds=60)))
         assert await made.status("a.test", source=VISITOR) == 0
         await eventually(lambda: holding(made.run_dir / "maps", VISITOR))
         await edge.reload()

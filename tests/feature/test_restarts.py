@@ -71,7 +71,7 @@ async def furnish(edge: Edge) -> None:
     await edge.block(enforcement(SiteScope("b")))
     await edge.block(enforcement(CustomerScope("of-c")))
     await edge.block(enforcement(PathScope("a", "/evil/")))
-    await edge.ban(Ban(ip_network(BANNED), datetime.now(UTC) + timedelta(hours=1)))
+    await edge.ban(Ban(ip_network(BANNED), datetime.now(UTC) + timedelta(seconds=60)))
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -25,6 +26,8 @@ from h2.events import (
 
 ANSWER_SECONDS = 10.0
 GOAWAY = 7
+IP_FREEBIND = 15
+"""ip(7); Python 3.11 has no name for it."""
 WEBSOCKET = (
     "Connection: Upgrade",
     "Upgrade: websocket",
@@ -110,14 +113,39 @@ class Wire:
 
 @asynccontextmanager
 async def connect(
-    port: int, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, name: str | None = None
+    port: int,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+    name: str | None = None,
+    source: str | None = None,
 ) -> AsyncIterator[Wire]:
-    """A connection; over TLS with the server name ``name`` where a context is given."""
-    reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name)
+    """A connection; over TLS with the server name ``name`` where a context is given; to the loopback address
+    of its family where it is to come from ``source``."""
+    if source is None:
+        reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name)
+    else:
+        sock = await connected(source, port)
+        reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
     try:
         yield Wire(reader, writer)
     finally:
         writer.close()
+
+
+async def connected(source: str, port: int) -> socket.socket:
+    """A connection to loopback from ``source``, which need not be an address of this machine as long as it is
+    routed to it (see ``lab.ipv6_network``)."""
+    is_v6 = ":" in source
+    sock = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        sock.bind((source, 0))
+        await asyncio.get_running_loop().sock_connect(sock, ("::1" if is_v6 else "127.0.0.1", port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class Http2(Wire):
@@ -136,6 +164,8 @@ class Http2(Wire):
         self.over: dict[int, str] = {}
         """How each stream ended: ``end`` or ``reset``."""
         self.settings = asyncio.Event()
+        self.leaving = False
+        """The other side has said GOAWAY: whoever is well-behaved begins no request here any more."""
         self._news: dict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._connection.initiate_connection()
         self._flush()
@@ -149,6 +179,7 @@ class Http2(Wire):
                 head = await self.reader.readexactly(9)
                 frame = head + await self.reader.readexactly(int.from_bytes(head[:3], "big"))
                 if frame[3] == GOAWAY:
+                    self.leaving = True
                     continue
                 for event in self._connection.receive_data(frame):
                     self._take(event)
@@ -238,7 +269,10 @@ class Http2(Wire):
 
     async def get2(self, host: str, path: str | bytes, *headers: tuple[str, str]) -> Answer:
         """One whole exchange."""
-        stream = self.start(host, path, *headers)
+        return await self.whole(self.start(host, path, *headers))
+
+    async def whole(self, stream: int) -> Answer:
+        """Wait for the whole response, or for what there is of it when the stream ends otherwise."""
         answer = await self.headers(stream)
         async with asyncio.timeout(ANSWER_SECONDS):
             while stream not in self.over:
@@ -248,9 +282,9 @@ class Http2(Wire):
 
 
 @asynccontextmanager
-async def http2(port: int, name: str) -> AsyncIterator[Http2]:
+async def http2(port: int, name: str, source: str | None = None) -> AsyncIterator[Http2]:
     """An HTTP/2 connection over TLS."""
-    async with connect(port, tls=trusting(None, "h2"), name=name) as wire:
+    async with connect(port, tls=trusting(None, "h2"), name=name, source=source) as wire:
         client = Http2(wire.reader, wire.writer)
         try:
             yield client

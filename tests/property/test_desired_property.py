@@ -93,12 +93,12 @@ def test_what_has_ended_is_told_once_and_leaves_nothing(changes: list[Change], h
     for change in changes:
         world.do(change)
         without.do(change)
-    enforcements, bans = world.desired.expired(now)
+    enforcements, bans, _ = world.desired.expired(now)
     for ban in bans:
         world.do(Unban(ban.source))
     for enforcement in enforcements:
         world.do(Lift(enforcement.id))
-    assert world.desired.expired(now) == ([], [])
+    assert world.desired.expired(now) == ([], [], [])
     assert set(world.desired.enforcements) == {
         each.id for each in without.desired.enforcements.values() if each.until > now
     }

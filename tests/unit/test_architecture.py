@@ -35,8 +35,10 @@ PURE = (
     "holdfast.model",
     "holdfast.shield",
     *(f"holdfast.ledger.{name}" for name in ("merkle", "note", "checkpoint", "tiles")),
+    *(f"holdfast.edge.{name}" for name in ("check_origin", "least_http")),
     *(f"{DATAPLANE}.{name}" for name in ("render", "rules", "pages", "page_words", "plan", "commands")),
-    *(f"{DATAPLANE}.{name}" for name in ("effect", "picture", "facts", "slots", "answers")),
+    *(f"{DATAPLANE}.{name}" for name in ("effect", "picture", "facts", "slots", "answers", "reasons")),
+    *(f"{DATAPLANE}.{name}" for name in ("limits", "origin_page")),
 )
 IMPURE = (
     *("asyncio", "grpc", "http.client", "http.server", "httpx", "select", "selectors"),  # the network

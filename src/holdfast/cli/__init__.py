@@ -9,6 +9,7 @@ from holdfast.cli.ban import ban, unban
 from holdfast.cli.block import block, blocks, unblock
 from holdfast.cli.doctor import doctor
 from holdfast.cli.edge import edge
+from holdfast.cli.site import site
 from holdfast.cli.status import status
 from holdfast.cli.up import down, up
 
@@ -19,5 +20,5 @@ def main() -> None:
     """Holdfast keeps websites reachable under attack, and makes every block accountable."""
 
 
-for command in (up, down, status, doctor, block, unblock, blocks, ban, unban, edge):
+for command in (up, down, status, doctor, block, unblock, blocks, ban, unban, site, edge):
     main.add_command(command)

@@ -28,16 +28,17 @@ from holdfast.edge.dataplane.disk import Disk, default_root, prepare
 from holdfast.edge.dataplane.process import Master
 from holdfast.edge.dataplane.render import Frame
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
-from holdfast.edge.desired import Unit, unit_of
+from holdfast.edge.desired import SITE, Unit, unit_of
 from holdfast.edge.ending import Ending
 from holdfast.edge.listen import check_free
 from holdfast.edge.machine import account, descriptors, haproxy_binary, haproxy_version, traffic_threads
 from holdfast.edge.read import Held, held_by_files, read_held
 from holdfast.edge.reconcile import Reconciler
+from holdfast.edge.relief import Relief
 from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
 from holdfast.edge.supervise import Supervisor
-from holdfast.model.ban import Ban
+from holdfast.model.ban import LONGEST_BAN, Ban
 from holdfast.model.enforcement import Enforcement
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.site import Network, Service, Site
@@ -117,6 +118,7 @@ class Edge:
         )
         self.reconciler.epoch = int(held.meta.get("epoch", "0"))
         self.ending = Ending(self.runtime, self.places, self.master.socket)
+        self.relief = Relief(self.runtime, self.places, self.desired)
         self.reconciler.begin(self.desired.units())
         self.supervisor = Supervisor(frame, Disk(self.root), self.master, self.runtime, self.reconciler)
         if found is None:
@@ -126,7 +128,8 @@ class Edge:
             await self.supervisor.adopt(found, held.meta.get("frame"))
         self._stack.push_async_callback(self.supervisor.write_last_files)
         haproxy = (self.reconciler.run, self.supervisor.watch, self.supervisor.keep_files)
-        for work in (*haproxy, self._keep_time, self._keep_looking, self._keep_ended):
+        own = (self._keep_time, self._keep_looking, self._keep_ended)
+        for work in (*haproxy, *own, self.relief.run):
             self._spawn(work())
         await self._in_step()
 
@@ -208,6 +211,11 @@ class Edge:
             maxconn=descriptors(self._origins_of_a_site * sum(pool.size for pool in self.pools.values())),
             user=account(settings.user),
             clients=settings.clients,
+            connections_per_second=settings.connections_per_second,
+            connections_at_once=settings.connections_at_once,
+            watch_only=settings.watch_only,
+            proxies=tuple(map(str, self.configuration.proxies)),
+            forwarders=tuple(map(str, self.configuration.forwarders)),
         )
 
     async def reload(self, *, only_if_due: bool = False) -> None:
@@ -230,7 +238,7 @@ class Edge:
     async def _keep_time(self) -> None:
         """What has expired is tidied up; HAProxy stopped acting on it by its own clock."""
         while True:
-            enforcements, bans = self.desired.expired(self.clock())
+            enforcements, bans, cleared = self.desired.expired(self.clock())
             units: set[Unit] = set()
             for enforcement in enforcements:
                 log.info("a block has ended", id=enforcement.id, scope=str(enforcement.scope))
@@ -241,6 +249,8 @@ class Edge:
                 units |= self.desired.drop_enforcement(enforcement.id)
             for ban in bans:
                 units |= self.desired.drop_ban(ban.source)
+            for source in cleared:
+                units |= self.desired.drop_cleared(source)
             if units:
                 self.reconciler.want(units)
             await asyncio.sleep(1)
@@ -356,8 +366,25 @@ class Edge:
         await self.reconciler.settle(self.desired.drop_enforcement(identifier))
 
     async def ban(self, ban: Ban) -> None:
-        """Refuse a source's connections from now on, unless a site allows it."""
+        """Refuse a source's connections from now on, unless some site allows or has cleared it; a ban of the
+        same source is renewed by it. Raises HoldfastError for one that lasts longer than a minute."""
+        if ban.until - self.clock() > LONGEST_BAN:
+            raise error(
+                f"a ban of {ban.source} until {ban.until} lasts too long: others may share the address",
+                f"ban for at most {LONGEST_BAN.seconds} s, and renew it while there is reason to",
+            )
         await self.reconciler.settle(self.desired.put_ban(ban))
+
+    async def clear(self, source: Network, until: datetime) -> None:
+        """Spare a source from bans and connection limits until then: it has been cleared on some site."""
+        await self.reconciler.settle(self.desired.put_cleared(source, until))
+
+    async def renew_key(self, name: str) -> None:
+        """Give a site another key for its signatures, in force at once. Raises HoldfastError."""
+        if name not in self.desired.sites:
+            raise error(f"there is no site {name!r}", "see 'holdfast status'")
+        self.store.renew_key(name)
+        await self.reconciler.settle({(SITE, name)})
 
     async def unban(self, source: Network) -> None:
         await self.reconciler.settle(self.desired.drop_ban(source))

@@ -18,6 +18,7 @@ from holdfast.edge.dataplane.pages import BlockNotice
 from holdfast.edge.listen import Listener, parse_listeners
 from holdfast.edge.settings import (
     EdgeSettings,
+    LimitSettings,
     OriginSettings,
     Settings,
     SiteSettings,
@@ -29,7 +30,17 @@ from holdfast.model.ban import parse_network
 from holdfast.model.enforcement import Provider
 from holdfast.model.errors import HoldfastError, Mistake, error
 from holdfast.model.hostname import parse_hostname, parse_pattern
-from holdfast.model.site import Https, Limits, Network, Origin, OriginTls, Protocol, Service, Site
+from holdfast.model.site import (
+    LONGEST_BURST_SECONDS,
+    Https,
+    Limits,
+    Network,
+    Origin,
+    OriginTls,
+    Protocol,
+    Service,
+    Site,
+)
 
 WIDEST_ALLOWED = {4: 8, 6: 24}
 """Shortest prefix of an allow list's entry, by IP version."""
@@ -45,6 +56,8 @@ class Configuration:
     sites: dict[str, Site]
     http: tuple[Listener, ...]
     https: tuple[Listener, ...]
+    proxies: tuple[Network, ...] = ()
+    forwarders: tuple[Network, ...] = ()
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -106,10 +119,12 @@ def parse_configuration(text: str, path: Path) -> Configuration:
     if not http and not https:
         mistakes.add("edge", "there is no address to listen at", 'set http = ["*:80"]')
     sites = build_sites(settings.sites, http + https, path.parent, mistakes)
+    proxies = _trusted(settings.edge.proxies, "edge.proxies", mistakes)
+    forwarders = _trusted(settings.edge.forwarders, "edge.forwarders", mistakes)
     provider = Provider(**settings.provider.model_dump())
     _check_provider(provider, mistakes)
     mistakes.raise_any()
-    return Configuration(path, settings.edge, provider, sites, http, https)
+    return Configuration(path, settings.edge, provider, sites, http, https, proxies, forwarders)
 
 
 def _check_provider(provider: Provider, mistakes: Mistakes) -> None:
@@ -191,9 +206,24 @@ def build_site(
         service=service,
         https=Https(settings.https),
         certificate=certificate,
-        limits=Limits(settings.limits.requests_per_second, settings.limits.origin_connections),
+        limits=_limits(settings.limits, f"{place}.limits", mistakes),
         allow=_networks(settings.allow, f"{place}.allow", mistakes),
+        watch_only=settings.watch_only,
+        sign=settings.sign,
     )
+
+
+def _limits(settings: LimitSettings, place: str, mistakes: Mistakes) -> Limits:
+    """The limits; a burst that is not given is ten seconds' worth of the rate."""
+    rate = settings.requests_per_second
+    burst = 10 * rate if settings.burst is None else settings.burst
+    if settings.burst is not None and burst > LONGEST_BURST_SECONDS * rate:
+        mistakes.add(
+            f"{place}.burst",
+            f"{burst} requests at once are more than a minute's worth",
+            f"choose at most {LONGEST_BURST_SECONDS * rate}, or raise requests_per_second",
+        )
+    return Limits(**{**settings.model_dump(), "burst": burst})
 
 
 def _check_service(settings: SiteSettings, service: Service, mistakes: Mistakes, place: str) -> None:
@@ -205,9 +235,11 @@ def _check_service(settings: SiteSettings, service: Service, mistakes: Mistakes,
                     "a tcp site is passed through unopened",
                     f"remove {name}, or set service to 'web'",
                 )
-        if settings.https != "optional" or settings.limits.requests_per_second is not None:
+        if settings.https != "optional" or settings.sign:
+            mistakes.add(place, "a tcp site has no requests to redirect or sign", "remove https and sign")
+        if counting := sorted(settings.limits.model_fields_set - {"origin_connections"}):
             mistakes.add(
-                place, "a tcp site has no requests to redirect or count", "remove https and the limit"
+                f"{place}.limits", "a tcp site has no requests to count", f"remove {', '.join(counting)}"
             )
         if any(origin.scheme == "https" or origin.protocol == "h2" for origin in settings.origins):
             mistakes.add(
@@ -221,6 +253,17 @@ def _check_service(settings: SiteSettings, service: Service, mistakes: Mistakes,
         )
     if settings.key is not None and settings.certificate is None:
         mistakes.add(f"{place}.key", "there is a key without a certificate", "set certificate")
+
+
+def _trusted(texts: Sequence[str], place: str, mistakes: Mistakes) -> tuple[Network, ...]:
+    """Networks whose word about a client's address is taken."""
+    networks = []
+    for text in texts:
+        try:
+            networks.append(parse_network(text))
+        except HoldfastError as wrong:
+            mistakes.take(place, wrong)
+    return tuple(dict.fromkeys(networks))
 
 
 def _networks(texts: Sequence[str], place: str, mistakes: Mistakes) -> tuple[Network, ...]:

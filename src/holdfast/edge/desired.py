@@ -7,14 +7,14 @@ scope (all paths of a site together, as they share an entry), one banned or allo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from ipaddress import ip_network
 
 from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.facts import SiteId, block_facts, site_facts, source_facts
 from holdfast.edge.dataplane.picture import Picture, union
-from holdfast.model.ban import Ban, within
+from holdfast.model.ban import Ban
 from holdfast.model.enforcement import Enforcement, PathScope, Provider, Scope
 from holdfast.model.site import Network, Site
 
@@ -26,8 +26,12 @@ Unit = tuple[str, str]
 class Desired:
     """Sites, enforcements and bans, and the pictures that follow from them."""
 
-    def __init__(self, places: Places, provider: Provider) -> None:
+    def __init__(
+        self, places: Places, provider: Provider, signing_key: Callable[[str], bytes] = lambda _: b""
+    ) -> None:
+        """``signing_key``: the present key of a site that wants its requests signed, by its name."""
         self._places = places
+        self._signing_key = signing_key
         self.provider = provider
         self.sites: dict[str, Site] = {}
         self.ids: dict[str, SiteId] = {}
@@ -36,6 +40,8 @@ class Desired:
         """Hostname → site."""
         self.enforcements: dict[str, Enforcement] = {}
         self.bans: dict[Network, Ban] = {}
+        self.cleared: dict[Network, datetime] = {}
+        """Sources that have been cleared on some site, and until when."""
         self._allowed: dict[Network, set[str]] = {}
         self._scopes: dict[Unit, set[str]] = {}
 
@@ -52,7 +58,7 @@ class Desired:
         self.owners.update(dict.fromkeys(site.hostnames, site.name))
         for network in site.allow:
             self._allowed.setdefault(network, set()).add(site.name)
-            touched |= self._sources_near(network)
+            touched.add((SOURCE, str(network)))
         return touched | {(SITE, site.name)}
 
     def drop_site(self, name: str) -> set[Unit]:
@@ -78,22 +84,31 @@ class Desired:
 
     def put_ban(self, ban: Ban) -> set[Unit]:
         self.bans[ban.source] = ban
-        return self._around(ban.source)
+        return {(SOURCE, str(ban.source))}
 
     def drop_ban(self, source: Network) -> set[Unit]:
-        return self._around(source) if self.bans.pop(source, None) else set()
+        return {(SOURCE, str(source))} if self.bans.pop(source, None) else set()
 
-    def expired(self, now: datetime) -> tuple[list[Enforcement], list[Ban]]:
-        """What has come to its end. HAProxy stopped acting on it by itself; this is to tidy up."""
+    def put_cleared(self, source: Network, until: datetime) -> set[Unit]:
+        self.cleared[source] = max(until, self.cleared.get(source, until))
+        return {(SOURCE, str(source))}
+
+    def drop_cleared(self, source: Network) -> set[Unit]:
+        return {(SOURCE, str(source))} if self.cleared.pop(source, None) else set()
+
+    def expired(self, now: datetime) -> tuple[list[Enforcement], list[Ban], list[Network]]:
+        """What has come to its end: blocks, bans, clearances. HAProxy stopped acting on it by itself; this is
+        to tidy up."""
         return (
             [each for each in self.enforcements.values() if each.until <= now],
             [each for each in self.bans.values() if each.until <= now],
+            [source for source, until in self.cleared.items() if until <= now],
         )
 
     def units(self) -> Iterator[Unit]:
         """Every unit that there is something to say about."""
         yield from (unit for unit, members in self._scopes.items() if members)
-        yield from {(SOURCE, str(network)) for network in (*self.bans, *self._allowed)}
+        yield from {(SOURCE, str(network)) for network in (*self.bans, *self.cleared, *self._allowed)}
         yield from ((SITE, name) for name in self.sites)
 
     def facts(self, unit: Unit) -> Picture:
@@ -101,7 +116,10 @@ class Desired:
         kind, name = unit
         if kind == SITE:
             site = self.sites.get(name)
-            return site_facts(site, self.ids[name], self.slots[name], self._places) if site else Picture()
+            if site is None:
+                return Picture()
+            key = self._signing_key(name) if site.sign else b""
+            return site_facts(site, self.ids[name], self.slots[name], self._places, key)
         if kind == BLOCK:
             return self._block(unit)
         return self._source(name)
@@ -120,7 +138,12 @@ class Desired:
 
     def _source(self, name: str) -> Picture:
         network = ip_network(name)
-        return source_facts(network, self.bans.get(network), self.bans, self._allowed)
+        return source_facts(
+            network,
+            self.bans.get(network),
+            self.cleared.get(network),
+            is_allowed=network in self._allowed,
+        )
 
     def _blocks_of(self, site: Site) -> set[Unit]:
         units = {
@@ -143,25 +166,10 @@ class Desired:
             self._allowed[network].discard(name)
             if not self._allowed[network]:
                 del self._allowed[network]
-            touched |= self._sources_near(network)
+            touched.add((SOURCE, str(network)))
         return touched
-
-    def _around(self, source: Network) -> set[Unit]:
-        """A ban changed: its own entry, and those of allowed networks within it."""
-        own = (SOURCE, str(source))
-        if source.prefixlen == source.max_prefixlen:
-            return {own}
-        return {own} | _names(network for network in self._allowed if within(network, source))
-
-    def _sources_near(self, network: Network) -> set[Unit]:
-        """An allowed network changed: its own entry, and those of the bans within it."""
-        return {(SOURCE, str(network))} | _names(ban for ban in self.bans if within(ban, network))
 
 
 def unit_of(scope: Scope) -> Unit:
     """The unit that a block of ``scope`` belongs to."""
     return (BLOCK, f"paths of {scope.site}" if isinstance(scope, PathScope) else str(scope))
-
-
-def _names(networks: Iterable[Network]) -> set[Unit]:
-    return {(SOURCE, str(network)) for network in networks}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -19,8 +19,8 @@ SCRAPE_SECONDS = 10
 
 SITE_COUNTERS: tuple[tuple[str, str, Callable[[SiteRow], float]], ...] = (
     ("holdfast_site_requests", "Requests to a site.", lambda row: row.requests),
-    ("holdfast_site_blocked", "Requests or connections answered by a block.", lambda row: row.blocked),
-    ("holdfast_site_limited", "Requests over a client's limit.", lambda row: row.limited),
+    ("holdfast_site_waited", "Requests that found all slots taken.", lambda row: row.waited),
+    ("holdfast_site_ended", "Requests ended for holding a slot too slowly.", lambda row: row.ended),
     (
         "holdfast_site_client_errors",
         "Requests that HAProxy or the origin found faulty.",
@@ -34,16 +34,35 @@ SITE_GAUGES: tuple[tuple[str, str, Callable[[SiteRow], float]], ...] = (
         "Requests a second, over ten seconds.",
         lambda row: row.requests_per_second,
     ),
+    ("holdfast_site_waiting", "Requests waiting for an origin.", lambda row: row.waiting),
     ("holdfast_site_open", "Requests and connections open at the origins.", lambda row: row.connections),
     ("holdfast_site_origins", "Origins of a site.", lambda row: row.origins),
     ("holdfast_site_origins_up", "Origins that answer their health check.", lambda row: row.origins_up),
     ("holdfast_site_is_blocked", "1 while the whole site is blocked.", lambda row: float(bool(row.block))),
+)
+SITE_REASONS: tuple[tuple[str, str, Callable[[SiteRow], Mapping[str, int]]], ...] = (
+    ("holdfast_site_refused", "Requests refused, by reason.", lambda row: row.refused),
+    ("holdfast_site_watched", "Requests that would have been refused, by reason.", lambda row: row.watched),
+)
+EDGE_REASONS: tuple[tuple[str, str, Callable[[Snapshot], Mapping[str, int]]], ...] = (
+    (
+        "holdfast_connections_refused",
+        "Connections refused, by reason.",
+        lambda each: each.refused_connections,
+    ),
+    (
+        "holdfast_connections_watched",
+        "Connections that would have been refused, by reason.",
+        lambda each: each.watched_connections,
+    ),
 )
 EDGE_COUNTERS: tuple[tuple[str, str, Callable[[Snapshot], float]], ...] = (
     ("holdfast_commands", "Commands performed at run time.", lambda each: each.commands),
     ("holdfast_commands_refused", "Commands that HAProxy refused.", lambda each: each.refused),
     ("holdfast_reloads", "Reloads since the agent started.", lambda each: each.reloads),
     ("holdfast_starts", "Starts of HAProxy by this agent.", lambda each: each.starts),
+    ("holdfast_unknown_hosts", "Requests for hosts that no site has.", lambda each: each.unknown_hosts),
+    ("holdfast_malformed_requests", "Requests that could not be read.", lambda each: each.malformed),
 )
 EDGE_GAUGES: tuple[tuple[str, str, Callable[[Snapshot], float]], ...] = (
     ("holdfast_in_step", "1 while HAProxy holds what it should.", lambda each: float(not each.trouble)),
@@ -78,6 +97,17 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
         yield CounterMetricFamily(name, words, value=of_edge(snapshot))
     for name, words, of_edge in EDGE_GAUGES:
         yield GaugeMetricFamily(name, words, value=of_edge(snapshot))
+    for name, words, reasons_of_edge in EDGE_REASONS:
+        counter = CounterMetricFamily(name, words, labels=["reason"])
+        for reason, count in reasons_of_edge(snapshot).items():
+            counter.add_metric([reason], count)
+        yield counter
+    for name, words, reasons_of_site in SITE_REASONS:
+        counter = CounterMetricFamily(name, words, labels=["site", "reason"])
+        for row in snapshot.sites:
+            for reason, count in reasons_of_site(row).items():
+                counter.add_metric([row.name, reason], count)
+        yield counter
     for name, words, of_site in SITE_COUNTERS:
         counter = CounterMetricFamily(name, words, labels=["site"])
         for row in snapshot.sites:

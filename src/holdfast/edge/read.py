@@ -18,6 +18,7 @@ class Held:
     """What a running HAProxy, or else the files of the last one, tell a new agent."""
 
     bans: dict[str, str] = field(default_factory=dict)
+    cleared: dict[str, str] = field(default_factory=dict)
     backends: dict[str, str] = field(default_factory=dict)
     """Site id → slot."""
     occupied: frozenset[str] = frozenset()
@@ -56,10 +57,11 @@ async def read_meta(runtime: Runtime, places: Places) -> dict[str, str]:
 
 async def read_held(runtime: Runtime, places: Places) -> Held:
     """What a running HAProxy tells a new agent. Raises RuntimeLostError."""
-    held = await read_maps(runtime, places, (Maps.BANS, Maps.BACKENDS))
+    held = await read_maps(runtime, places, (Maps.CLEARED, Maps.BANS, Maps.BACKENDS))
     servers = answers.server_states(await runtime.scan("show servers state"), {})
     return Held(
         bans=dict(held.map(Maps.BANS)),
+        cleared=dict(held.map(Maps.CLEARED)),
         backends=dict(held.map(Maps.BACKENDS)),
         occupied=frozenset(slot for slot, _ in servers),
         meta=await read_meta(runtime, places),
@@ -67,7 +69,11 @@ async def read_held(runtime: Runtime, places: Places) -> Held:
 
 
 def held_by_files(places: Places) -> Held:
-    """What the files of the last HAProxy tell: only bans are nowhere else."""
-    path = Path(places.map(Maps.BANS))
+    """What the files of the last HAProxy tell: only bans and clearances are nowhere else."""
+    return Held(bans=_entries(places, Maps.BANS), cleared=_entries(places, Maps.CLEARED))
+
+
+def _entries(places: Places, name: str) -> dict[str, str]:
+    path = Path(places.map(name))
     lines = path.read_text().splitlines() if path.exists() else []
-    return Held(bans=dict(line.split(" ", 1) for line in lines if " " in line))
+    return dict(line.split(" ", 1) for line in lines if " " in line)

@@ -18,6 +18,7 @@ from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.slots import SlotPool, capacity
 from holdfast.edge.desired import Desired, Unit
 from holdfast.edge.read import Held
+from holdfast.edge.secret import origin_key
 from holdfast.edge.settings import SiteSettings, explain
 from holdfast.edge.store import Store
 from holdfast.model.ban import Ban, parse_network
@@ -33,7 +34,7 @@ class Roster:
     """Owns the desired state and the slots of one edge."""
 
     def __init__(self, configuration: Configuration, places: Places, store: Store) -> None:
-        self.desired = Desired(places, configuration.provider)
+        self.desired = Desired(places, configuration.provider, self.signing_key)
         self.pools: dict[Service, SlotPool] = {}
         self._store = store
 
@@ -43,6 +44,10 @@ class Roster:
             if until.isdigit() and int(until) > now.timestamp():
                 with contextlib.suppress(HoldfastError):  # not ours; the first reading removes it
                     self.desired.put_ban(Ban(parse_network(source), datetime.fromtimestamp(int(until), UTC)))
+        for source, until in held.cleared.items():
+            if until.isdigit() and int(until) > now.timestamp():
+                with contextlib.suppress(HoldfastError):
+                    self.desired.put_cleared(parse_network(source), datetime.fromtimestamp(int(until), UTC))
         for enforcement in self._store.enforcements():
             self.desired.put_enforcement(enforcement)  # what is over is found by whoever keeps the time
         sites = self._sites(configuration)
@@ -57,6 +62,10 @@ class Roster:
             )
         for site in sites.values():
             self.desired.put_site(site, ids[site.name], self._slot(site, str(ids[site.name])))
+
+    def signing_key(self, name: str) -> bytes:
+        """The present key of a site's signatures."""
+        return origin_key(self._store.secret, name, self._store.generation(name))
 
     def _sites(self, configuration: Configuration) -> dict[str, Site]:
         """Those of the file, and those given at run time that agree with it."""

@@ -37,8 +37,22 @@ class EdgeSettings(Strict):
     user: str | None = Field(
         default="haproxy", description="Account that HAProxy drops to when it is started as root."
     )
-    clients: int = Field(
-        default=100_000, ge=1000, description="Clients whose request rates are counted at the same time."
+    clients: int = Field(default=1_000_000, ge=1000, description="Clients that are counted at the same time.")
+    connections_per_second: int = Field(
+        default=100, ge=1, le=100_000, description="New ones of one client, averaged over ten seconds."
+    )
+    connections_at_once: int = Field(
+        default=500, ge=1, le=100_000, description="Open ones of one client, at each port."
+    )
+    watch_only: bool = Field(
+        default=False, description="Count connections that would be refused, and refuse none but the banned."
+    )
+    proxies: list[str] = Field(
+        default=[], description="Networks of balancers in front that speak the PROXY protocol; only they may."
+    )
+    forwarders: list[str] = Field(
+        default=[],
+        description="Networks of balancers in front whose X-Forwarded-For names the client (its last entry).",
     )
 
 
@@ -70,11 +84,32 @@ class OriginSettings(Strict):
 class LimitSettings(Strict):
     """``[sites.limits]``."""
 
-    requests_per_second: int | None = Field(
-        default=None, ge=1, le=100_000, description="Of one client, averaged over ten seconds; default: none."
+    requests_per_second: int = Field(
+        default=100, ge=0, le=100_000, description="Of one client, on average; 0: any number."
+    )
+    burst: int | None = Field(
+        default=None,
+        ge=1,
+        le=6_000_000,
+        description="Of one client, at once, after a pause; default: ten seconds' worth, at most a minute's.",
+    )
+    requests_at_once: int = Field(
+        default=200, ge=1, le=100_000, description="Of one client, answered or waiting at the same time."
+    )
+    bytes_per_second: int = Field(
+        default=0,
+        ge=0,
+        le=100_000_000,
+        description="Of one client, both ways, averaged over ten seconds; 0: any number.",
+    )
+    body_bytes: int = Field(
+        default=1 << 30, ge=1, le=1 << 40, description="The longest request body that says its length."
     )
     origin_connections: int = Field(
         default=100, ge=1, le=100_000, description="At the same time, to each origin; the rest queues."
+    )
+    queue: int = Field(
+        default=400, ge=0, le=100_000, description="Requests that may wait for an origin; the rest gets 503."
     )
 
 
@@ -101,6 +136,12 @@ class SiteSettings(Strict):
     )
     allow: list[str] = Field(default=[], description="Networks that no limit or ban of this edge touches.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one client may take.")
+    watch_only: bool = Field(
+        default=False, description="Count what the limits would refuse, and refuse nothing."
+    )
+    sign: bool = Field(
+        default=False, description="Sign requests for the origin; 'holdfast site secret' shows its key."
+    )
 
 
 class Settings(Strict):

@@ -7,14 +7,16 @@ connection; ``rows`` turns the answers into rows and does no I/O.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import TypeVar
 
 from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane import answers
-from holdfast.edge.dataplane.rules import BLOCKED, LIMITED
+from holdfast.edge.dataplane.limits import slots_of
+from holdfast.edge.dataplane.reasons import LIMITS, QUEUED, WATCHED, Reason, Refusal
+from holdfast.edge.dataplane.rules.gateway import NO_SITE
 from holdfast.edge.desired import Desired
 from holdfast.model.enforcement import SiteScope
 
@@ -35,8 +37,16 @@ class SiteRow:
     hostnames: int
     requests_per_second: float
     requests: int
-    blocked: int
-    limited: int
+    refused: dict[str, int]
+    """By ``Reason``, lower case; only what is not 0."""
+    watched: dict[str, int]
+    """What would have been refused, if the site did not only watch."""
+    waited: int
+    """Requests that came while all slots were taken."""
+    waiting: int
+    """Those that wait now."""
+    ended: int
+    """Requests that held a slot too slowly while others waited."""
     errors: int
     connections: int
     bytes_out: int
@@ -44,6 +54,15 @@ class SiteRow:
     origins: int
     block: str
     """The id of a block in force on the whole site, or ''."""
+
+    @property
+    def blocked(self) -> int:
+        return self.refused.get(_name(Reason.BLOCKED), 0)
+
+    @property
+    def limited(self) -> int:
+        """Refused for any limit."""
+        return sum(self.refused.get(_name(reason), 0) for reason in LIMITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,13 @@ class Snapshot:
     bans: int
     commands: int
     refused: int
+    refused_connections: dict[str, int]
+    """By ``Refusal``, lower case. Counted without a lock: two at the same moment may be one."""
+    watched_connections: dict[str, int]
+    unknown_hosts: int
+    """Requests for hosts that no site has."""
+    malformed: int
+    """Requests that HAProxy could not or would not read."""
 
     def as_json(self) -> dict[str, object]:
         """As ``dataclasses.asdict`` has it, which takes a quarter of a second for ten thousand sites."""
@@ -77,11 +103,17 @@ async def take_snapshot(edge: Edge) -> Snapshot:
     table = await edge.runtime.scan("show table sites")
     servers = await edge.runtime.scan("show stat -1 4 -1")
     info = await edge.runtime.scan("show info")
+    fronts = list(answers.statistics(await edge.runtime.scan("show stat -1 1 -1")))
+    totals = {
+        name: answers.variable(await edge.runtime.scan(f"get var {name}"))
+        for each in Refusal
+        for name in (each.counter, each.watched)
+    }
     counters = dict(await unhurried((row.key, row.counters) for row in answers.table(table)))
     origins = dict(await unhurried(origins_of_slots(servers)))
     counts = edge.reconciler.counts
     return Snapshot(
-        sites=await unhurried(rows(edge.desired, counters, origins)),
+        sites=await unhurried(rows(edge.desired, counters, origins, edge.relief.ended)),
         haproxy=dict(line.split(": ", 1) for line in info.splitlines() if ": " in line),
         epoch=edge.reconciler.epoch,
         trouble=edge.reconciler.trouble,
@@ -92,7 +124,17 @@ async def take_snapshot(edge: Edge) -> Snapshot:
         bans=len(edge.desired.bans),
         commands=counts["commands"],
         refused=counts["refused"],
+        refused_connections={_name(each): totals[each.counter] for each in Refusal},
+        watched_connections={
+            _name(each): totals[each.watched] for each in Refusal if each is not Refusal.BANNED
+        },
+        unknown_hosts=counters.get(NO_SITE, {}).get("http_req_cnt", 0),
+        malformed=sum(int(row["ereq"] or 0) for row in fronts),
     )
+
+
+def _name(reason: Reason | Refusal) -> str:
+    return reason.name.lower()
 
 
 async def unhurried(items: Iterable[T]) -> list[T]:
@@ -119,10 +161,14 @@ def origins_of_slots(servers: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def rows(
-    desired: Desired, counters: dict[str, dict[str, int]], origins: dict[str, tuple[int, int]]
+    desired: Desired,
+    counters: Mapping[str, Mapping[str, int]],
+    origins: Mapping[str, tuple[int, int]],
+    ended: Mapping[str, int],
 ) -> Iterator[SiteRow]:
     """A row for each site, by name. ``counters`` are those of the table ``sites`` by site id, ``origins``
-    what ``origins_of_slots`` found. A site that is removed meanwhile is left out."""
+    what ``origins_of_slots`` found, ``ended`` how many of a site's requests were ended for being slow. A site
+    that is removed meanwhile is left out."""
     blocks = _site_blocks(desired)
     for name in sorted(desired.sites):
         site = desired.sites.get(name)
@@ -136,8 +182,11 @@ def rows(
             hostnames=len(site.hostnames),
             requests_per_second=seen.get("http_req_rate", 0) / RATE_SECONDS,
             requests=seen.get("http_req_cnt", 0),
-            blocked=seen.get(f"gpc{BLOCKED}", 0),
-            limited=seen.get(f"gpc{LIMITED}", 0),
+            refused=_counted(seen, Reason, 0),
+            watched=_counted(seen, LIMITS, WATCHED),
+            waited=seen.get(f"gpc{QUEUED}", 0),
+            waiting=max(0, seen.get("conn_cur", 0) - slots_of(site)),
+            ended=ended.get(name, 0),
             errors=seen.get("http_err_cnt", 0),
             connections=sessions,
             bytes_out=seen.get("bytes_out_cnt", 0),
@@ -147,49 +196,80 @@ def rows(
         )
 
 
+def _counted(seen: Mapping[str, int], reasons: Iterable[Reason], offset: int) -> dict[str, int]:
+    counts = {_name(reason): seen.get(f"gpc{offset + reason}", 0) for reason in reasons}
+    return {name: count for name, count in counts.items() if count}
+
+
 def _site_blocks(desired: Desired) -> dict[str, str]:
     """Site → the id of the block of the whole of it that visitors see: the one that lasts longest."""
     lasting = sorted(desired.enforcements.values(), key=lambda each: (each.until, each.id))
     return {each.scope.site: each.id for each in lasting if isinstance(each.scope, SiteScope)}
 
 
+HEAD = (
+    *("SITE", "SERVICE", "HOSTS", "REQ/S", "REQUESTS", "BLOCKED", "LIMITED", "WAITED", "ENDED", "OPEN"),
+    *("ORIGINS", "STATE"),
+)
+NUMBERS = range(2, 10)
+
+
 def as_table(snapshot: Snapshot) -> str:
     """The snapshot as text for a terminal."""
-    head = ("SITE", "SERVICE", "HOSTS", "REQ/S", "REQUESTS", "BLOCKED", "LIMITED", "OPEN", "ORIGINS", "STATE")
-    lines = [head]
-    for row in snapshot.sites:
-        origins = f"{row.origins_up}/{row.origins} up"
-        state = f"blocked ({row.block})" if row.block else "served" if row.origins_up else "origin down"
-        lines.append(
-            (
-                row.name,
-                row.service,
-                str(row.hostnames),
-                f"{row.requests_per_second:.1f}",
-                str(row.requests),
-                str(row.blocked),
-                str(row.limited),
-                str(row.connections),
-                origins,
-                state,
-            )
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    lines = [HEAD, *map(_cells, snapshot.sites)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     text = [
         "  ".join(
-            cell.rjust(width) if 2 <= column <= 7 else cell.ljust(width)
+            cell.rjust(width) if column in NUMBERS else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
+    reasons = [line for row in snapshot.sites for line in _reasons(row)]
+    if reasons:
+        text += ["", "Requests refused, by site and reason:", *reasons]
+    text += ["", *_edge_lines(snapshot)]
+    if snapshot.trouble:
+        text.append(f"Not yet as it should be: {snapshot.trouble}")
+    return "\n".join(text)
+
+
+def _cells(row: SiteRow) -> tuple[str, ...]:
+    state = f"blocked ({row.block})" if row.block else "served" if row.origins_up else "origin down"
+    if row.waiting:
+        state += f", {row.waiting} waiting"
+    return (
+        row.name,
+        row.service,
+        str(row.hostnames),
+        f"{row.requests_per_second:.1f}",
+        *map(str, (row.requests, row.blocked, row.limited, row.waited, row.ended, row.connections)),
+        f"{row.origins_up}/{row.origins} up",
+        state,
+    )
+
+
+def _reasons(row: SiteRow) -> Iterator[str]:
+    if row.refused:
+        yield f"  {row.name}: {_words(row.refused)}"
+    if row.watched:
+        yield f"  {row.name}: {_words(row.watched)} would have been (it only watches)"
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"
+
+
+def _edge_lines(snapshot: Snapshot) -> list[str]:
     figures = snapshot.haproxy
-    text += [
-        "",
+    lines = [
         f"HAProxy {figures.get('Version', '?')} · up {figures.get('Uptime', '?')} · "
         f"{figures.get('CurrConns', '?')} of {figures.get('Maxconn', '?')} connections · "
         f"epoch {snapshot.epoch} · {snapshot.reloads} reloads · {snapshot.blocks} blocks"
         f" · {snapshot.bans} bans",
+        f"Connections refused: {_words(snapshot.refused_connections)}"
+        f" · requests for unknown hosts: {snapshot.unknown_hosts} · malformed: {snapshot.malformed}",
     ]
-    if snapshot.trouble:
-        text.append(f"Not yet as it should be: {snapshot.trouble}")
-    return "\n".join(text)
+    if any(snapshot.watched_connections.values()):
+        lines.append(f"Connections that would have been refused: {_words(snapshot.watched_connections)}")
+    return lines

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from holdfast.edge.dataplane.facts import SiteId
+from holdfast.edge.secret import read_secret
 from holdfast.model.enforcement import CustomerScope, Enforcement, HostScope, PathScope, Scope, SiteScope
 from holdfast.model.errors import error
 
@@ -47,6 +48,7 @@ class Store:
                 "make it writable, or set [edge] state_dir to another one",
             ) from refused
         self._database.row_factory = sqlite3.Row
+        self.secret = read_secret(directory)
 
     def close(self) -> None:
         self._database.close()
@@ -75,6 +77,18 @@ class Store:
             with self._transaction() as database:
                 database.execute("INSERT INTO facts VALUES ('edge_id', ?)", (secrets.token_hex(4),))
         return str(self._database.execute(query).fetchone()[0])
+
+    def generation(self, site: str) -> int:
+        """How often the key of a site's signatures was replaced."""
+        query = "SELECT value FROM facts WHERE name = ?"
+        row = self._database.execute(query, (f"generation {site}",)).fetchone()
+        return int(row[0]) if row else 0
+
+    def renew_key(self, site: str) -> None:
+        """From now on the site has another key."""
+        following = str(self.generation(site) + 1)
+        with self._transaction() as database:
+            database.execute("REPLACE INTO facts VALUES (?, ?)", (f"generation {site}", following))
 
     def renumber(
         self,

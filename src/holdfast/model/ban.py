@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from datetime import datetime, timedelta
+from ipaddress import IPv6Network, ip_network
 from typing import Final
 
 from holdfast.model.errors import error
 from holdfast.model.site import Network
+
+LONGEST_BAN: Final = timedelta(seconds=60)
+"""Addresses are shared: a ban that nobody renews is over within a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,3 @@ def parse_source(text: str, place: str = "") -> Network:
             place,
         )
     return network
-
-
-def within(inner: Network, outer: Network) -> bool:
-    """Whether every address of ``inner`` is in ``outer``."""
-    if isinstance(inner, IPv4Network):
-        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
-    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)

@@ -65,12 +65,26 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may take of a site, and the site of its origins."""
+    """What one client (an IPv4 address, an IPv6 /64) may take of a site, and a site of its origins."""
 
-    requests_per_second: int | None = None
-    """For each client (IPv4 address, IPv6 /64), averaged over ten seconds; None: no limit."""
+    requests_per_second: int = 100
+    """Of one client, on average; 0: any number."""
+    burst: int = 1000
+    """Of one client, at once, after a while without requests."""
+    requests_at_once: int = 200
+    """Of one client, being answered or waiting at the same time."""
+    bytes_per_second: int = 0
+    """Of one client, in both directions, averaged over ten seconds; 0: any number."""
+    body_bytes: int = 1 << 30
+    """The longest body of a request that says its length."""
     origin_connections: int = 100
     """At the same time, to each origin; more requests wait in the site's own queue."""
+    queue: int = 400
+    """Requests that may wait for an origin; those beyond are told to come again."""
+
+
+LONGEST_BURST_SECONDS = 60
+"""A burst may be what the rate allows in this time: an idle client is remembered that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +102,7 @@ class Site:
     limits: Limits = Limits()
     allow: tuple[Network, ...] = ()
     """Sources that no rule after the enforcement touches."""
+    watch_only: bool = False
+    """Count what the limits would refuse, and refuse nothing."""
+    sign: bool = False
+    """Tell the origin by a signature that a request came through the edge."""

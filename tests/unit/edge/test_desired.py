@@ -107,34 +107,46 @@ def test_a_site_that_changes_its_customer_touches_the_blocks_of_both() -> None:
     assert made.customers() == {"y": 2}
 
 
-def test_a_ban_touches_the_allowed_networks_within_it() -> None:
+def test_a_ban_and_an_allow_list_are_told_apart() -> None:
+    """What spares an address stands beside what bans it: neither has to know of the other."""
     made = desired(replace(A, allow=(NARROW,)))
-    assert made.put_ban(ban("10.0.0.0/8")) == {(SOURCE, str(WIDE)), (SOURCE, str(NARROW))}
-    assert made.facts((SOURCE, str(NARROW))).maps == {(Maps.BANS, str(NARROW)): "0"}
-    assert made.put_ban(ban("10.1.0.1/32")) == {(SOURCE, str(ONE))}
-    assert made.facts((SOURCE, str(ONE))) == Picture(), "the allow list wins"
-    assert made.drop_ban(WIDE) == {(SOURCE, str(WIDE)), (SOURCE, str(NARROW))}
-    assert made.facts((SOURCE, str(NARROW))) == Picture()
+    assert made.put_ban(ban("10.0.0.0/8")) == {(SOURCE, str(WIDE))}
+    assert made.facts((SOURCE, str(NARROW))).maps == {(Maps.SPARED, str(NARROW)): "1"}
+    assert {name for name, _ in made.facts((SOURCE, str(WIDE))).maps} == {Maps.BANS}
+    assert made.drop_ban(WIDE) == {(SOURCE, str(WIDE))}
+    assert made.facts((SOURCE, str(WIDE))) == Picture()
     assert made.drop_ban(WIDE) == set()
 
 
 @pytest.mark.parametrize("gone", ["site", "entry"])
 def test_an_allow_list_that_goes_leaves_the_ban_in_force(gone: str) -> None:
-    made = desired(replace(A, allow=(NARROW,)))
+    made = desired(replace(A, allow=(ONE,)))
     made.put_ban(ban("10.1.0.1/32"))
     touched = made.drop_site("a") if gone == "site" else made.put_site(A, SiteId(1, 1), "slot1")
-    assert touched == {(SITE, "a"), (SOURCE, str(NARROW)), (SOURCE, str(ONE))}
-    assert made.facts((SOURCE, str(ONE))).maps
+    assert touched == {(SITE, "a"), (SOURCE, str(ONE))}
+    assert {name for name, _ in made.facts((SOURCE, str(ONE))).maps} == {Maps.BANS}
     assert set(made.units()) == {(SOURCE, str(ONE))} | ({(SITE, "a")} if gone == "entry" else set())
 
 
 def test_a_network_that_two_sites_allow_is_allowed_until_the_second_goes() -> None:
     made = desired(replace(A, allow=(NARROW,)), replace(B, allow=(NARROW,)))
-    made.put_ban(ban("10.1.0.1/32"))
     made.drop_site("a")
-    assert made.facts((SOURCE, str(ONE))) == Picture()
+    assert made.facts((SOURCE, str(NARROW))).maps
     made.drop_site("b")
-    assert made.facts((SOURCE, str(ONE))).maps
+    assert made.facts((SOURCE, str(NARROW))) == Picture()
+
+
+def test_a_clearance_is_only_ever_made_longer() -> None:
+    made = desired(A)
+    assert made.put_cleared(ONE, NOW + HOUR) == {(SOURCE, str(ONE))}
+    made.put_cleared(ONE, NOW)
+    assert made.cleared == {ONE: NOW + HOUR}
+    assert made.facts((SOURCE, str(ONE))).maps == {
+        (Maps.CLEARED, str(ONE)): str(int((NOW + HOUR).timestamp()))
+    }
+    assert made.drop_cleared(ONE) == {(SOURCE, str(ONE))}
+    assert made.drop_cleared(ONE) == set()
+    assert made.facts((SOURCE, str(ONE))) == Picture()
 
 
 def test_hostnames_have_owners() -> None:
@@ -152,7 +164,8 @@ def test_what_has_ended() -> None:
     made.put_enforcement(block(SiteScope("a"), "D2", 2))
     made.put_ban(ban("10.0.0.0/8", 1))
     made.put_ban(ban("10.1.0.0/16", 2))
-    assert made.expired(NOW) == ([], [])
-    enforcements, bans = made.expired(NOW + HOUR)
+    made.put_cleared(ONE, NOW + 2 * HOUR)
+    assert made.expired(NOW) == ([], [], [])
+    enforcements, bans, _ = made.expired(NOW + HOUR)
     assert ([each.id for each in enforcements], [each.source for each in bans]) == (["D1"], [WIDE])
-    assert [len(each) for each in made.expired(NOW + 2 * HOUR)] == [2, 2]
+    assert [len(each) for each in made.expired(NOW + 2 * HOUR)] == [2, 2, 1]

@@ -6,6 +6,7 @@ it does not know: HAProxy's output grows with its versions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -101,6 +102,12 @@ def table(answer: str) -> Iterator[Row]:
             yield Row(key, counters)
 
 
+def variable(answer: str) -> int:
+    """``get var proc.NAME`` → its number; 0 where there is none."""
+    value = answer.partition("value=<")[2].partition(">")[0]
+    return int(value) if value.isdigit() else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """One stream under way."""
@@ -109,6 +116,8 @@ class Stream:
     source: str
     frontend: str
     backend: str
+    server: str
+    """``<none>`` while it waits in the queue."""
 
 
 def streams(answer: str) -> Iterator[Stream]:
@@ -117,7 +126,60 @@ def streams(answer: str) -> Iterator[Stream]:
         pointer, separator, rest = line.partition(": ")
         if separator and pointer.startswith("0x"):
             words = dict(word.partition("=")[::2] for word in rest.split(" "))
-            yield Stream(pointer, words.get("src", ""), words.get("fe", ""), words.get("be", ""))
+            yield Stream(pointer, *(words.get(name, "") for name in ("src", "fe", "be", "srv")))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stream is that has a server."""
+
+    id: str
+    source: str
+    """The client's address."""
+    age: int
+    """Seconds."""
+    is_uploading: bool
+    """More of the request is to come from the client."""
+    is_unread: bool
+    """There is something for the client that it does not take."""
+    uploaded: int
+    downloaded: int
+    """Bytes, so far."""
+
+
+PROGRESS = re.compile(
+    r"^(?P<id>0x[0-9a-f]+): \[.* source=(?P<source>\S*):\d+$.*?"
+    r" age=(?P<age>[\dhms]+)\).*?"
+    r" req\.st=(?P<request>\w+) .*?"
+    r"^  req=.* total=(?P<uploaded>\d+)\).*?"
+    r"^  res=.* total=(?P<downloaded>\d+)\).*?"
+    r"^      buf=\S+ data=\S+ o=(?P<unread>\d+) ",
+    re.MULTILINE | re.DOTALL,
+)
+WHOLE = ("MSG_DONE", "MSG_CLOSING", "MSG_CLOSED", "MSG_TUNNEL")
+"""States of a request of which nothing more is to come."""
+
+
+def progress(answer: str) -> Progress | None:
+    """``show sess ID`` → how far it is; None where it has ended by now."""
+    found = PROGRESS.search(answer)
+    if found is None:
+        return None
+    return Progress(
+        found["id"],
+        found["source"],
+        _seconds(found["age"]),
+        found["request"] not in WHOLE,
+        int(found["unread"]) > 0,
+        int(found["uploaded"]),
+        int(found["downloaded"]),
+    )
+
+
+def _seconds(age: str) -> int:
+    """``1m2s`` → 62."""
+    units = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([dhms])", age))
 
 
 def stream_numbers(answer: str) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,10 @@ class Places:
     def certificate_list(self) -> str:
         return str(self.root / "certificates.list")
 
+    @property
+    def origin_page(self) -> str:
+        return str(self.root / "pages" / "origin.html")
+
     def page(self, status: int, language: str) -> str:
         return str(self.root / "pages" / f"block-{status}.{language}.html")
 
@@ -293,6 +297,17 @@ class EndSession(Command):
 
     def text(self, places: Places) -> str:
         return f"shutdown session {self.stream}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DelayClient(Command):
+    """A client's next request to a site is within its rate only once its arrival time ``gpt0`` is near."""
+
+    key: str
+    gpt0: int
+
+    def text(self, places: Places) -> str:
+        return f"set table clients key {_escaped(self.key)} data.gpt0 {self.gpt0}\n"
 
 
 def additions(map_name: str, entries: list[tuple[str, str]]) -> Iterator[AddMap]:

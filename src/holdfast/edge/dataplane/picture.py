@@ -38,12 +38,18 @@ class Maps:
     """site id + normal path prefix → record id"""
     BLOCK_PATHS = "block_paths"
     """site id → 1 where the site has a blocked prefix: only then is the path normalised"""
+    SPARED = "spared"
+    """network that some site allows → 1: it is never dropped before its site is known"""
+    CLEARED = "cleared"
+    """network that has been cleared on some site → unix time until which it is spared, too"""
     BANS = "bans"
-    """network → unix time until which it is banned; 0: never (an allowed part of a banned network)"""
+    """network → unix time until which it is banned"""
     ALLOW = "allow"
     """site id | masked address → 1"""
     LIMITS = "limits"
-    """site id → requests that one client may make in ten seconds"""
+    """site id → its limits, where they are not a new site's; see ``limits``"""
+    SIGNING = "signing"
+    """site id → key of its signatures, base64"""
     BACKENDS = "backends"
     """site id → slot"""
     FLAGS = "flags"
@@ -69,9 +75,11 @@ class Flag:
     """Bits of ``Maps.FLAGS``; the numbers are what HAProxy's rules test."""
 
     ALLOW = 1
-    LIMIT = 2
+    WATCH = 2
     REDIRECT = 4
     HSTS = 8
+    BYTES = 16
+    SIGN = 32
 
 
 @dataclass(frozen=True, slots=True)

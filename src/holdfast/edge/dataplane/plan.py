@@ -40,8 +40,6 @@ from holdfast.edge.dataplane.picture import ORDER, MapKey, Maps, Picture
 HOST_MAPS = (Maps.HOSTS, Maps.WILDCARDS, Maps.PASS_HOSTS, Maps.PASS_WILDCARDS)
 RECORD_MAPS = (Maps.BLOCK_RECORDS, Maps.BLOCK_PROBLEMS)
 ENFORCEMENT_MAPS = ORDER[: ORDER.index(Maps.BANS) + 1]
-LET_THROUGH = "0"
-"""The entry of ``Maps.BANS`` for an allowed network in a wider ban."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +95,6 @@ def _map_writes(current: Picture, desired: Picture) -> dict[str, list[Command]]:
     writes: dict[str, list[Command]] = {
         name: [*changed[name], *additions(name, added[name])] for name in {*changed, *added}
     }
-    if Maps.BANS in writes:  # whom an allow list lets through a ban must never meet it on the way
-        bans = changed[Maps.BANS]
-        entries = sorted(added[Maps.BANS], key=lambda entry: entry[1] != LET_THROUGH)
-        writes[Maps.BANS] = [
-            *(each for each in bans if each.value == LET_THROUGH),
-            *additions(Maps.BANS, entries),
-            *(each for each in bans if each.value != LET_THROUGH),
-        ]
     return writes
 
 
@@ -118,12 +108,11 @@ def _map_deletions(current: Picture, desired: Picture) -> tuple[list[Command], l
         name, _ = key
         return name in RECORD_MAPS or (name in HOST_MAPS and current.maps[key] not in routed)
 
-    def safe_order(key: MapKey) -> tuple[bool, int, bool, str]:
+    def safe_order(key: MapKey) -> tuple[bool, int, str]:
         """A site leaves by its backend entry first: one command, whatever the number of its hostnames. A ban
-        is lifted before what lets an allowed network through it."""
+        is lifted before what spares a network from it: its map comes later in ``ORDER``."""
         name, entry = key
-        exempts = name == Maps.BANS and current.maps[key] == LET_THROUGH
-        return (name != Maps.BACKENDS, -ORDER.index(name), exempts, entry)
+        return (name != Maps.BACKENDS, -ORDER.index(name), entry)
 
     gone.sort(key=safe_order)
     return (

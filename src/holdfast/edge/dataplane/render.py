@@ -12,13 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.edge.dataplane.commands import Places
+from holdfast.edge.dataplane.origin_page import origin_page
 from holdfast.edge.dataplane.pages import LANGUAGES, block_page
 from holdfast.edge.dataplane.picture import META, ORDER, Maps, Picture, Server
-from holdfast.edge.dataplane.rules import PASS_STEPS, WEB_STEPS, Context, Step
+from holdfast.edge.dataplane.reasons import COUNTERS, Refusal
+from holdfast.edge.dataplane.rules import PASS_STEPS, SITE_STEPS, WEB_STEPS, Context, Step
+from holdfast.edge.dataplane.rules.connection import CONNECTION_SECONDS
+from holdfast.edge.dataplane.rules.context import HOP_ID
 from holdfast.edge.dataplane.slots import slot_names
 from holdfast.model.site import Service
 
 HOP = "hop"
+COMMON, HTTP, SITES = "common", "http", "sites"
+"""Sections of defaults: of all proxies; of those that speak HTTP; of the slots of web sites, with the rules
+that they share."""
 BUFFER = 16_384
 
 
@@ -39,8 +46,17 @@ class Frame:
     maxconn: int
     user: str | None = None
     """The account that HAProxy drops to; None: it stays what it is (not root)."""
-    clients: int = 100_000
-    """Clients that the table of per-client counters holds."""
+    clients: int = 1_000_000
+    """Clients that the tables of counters hold."""
+    connections_per_second: int = 100
+    """New ones of one client."""
+    connections_at_once: int = 500
+    watch_only: bool = False
+    """Connections over a limit are counted and let in."""
+    proxies: tuple[str, ...] = ()
+    """Networks that speak the PROXY protocol."""
+    forwarders: tuple[str, ...] = ()
+    """Networks whose ``X-Forwarded-For`` is believed."""
 
     @property
     def change_socket(self) -> str:
@@ -74,6 +90,7 @@ def files(frame: Frame, picture: Picture, boot: str, epoch: int) -> dict[str, st
     for status in (403, 451):
         for language in LANGUAGES:
             result[places.page(status, language)] = block_page(status, language)
+    result[places.origin_page] = origin_page()
     listed = []
     for name, certificate in sorted(picture.certificates.items()):
         result[places.certificate(name)] = certificate.pem
@@ -87,17 +104,32 @@ def files(frame: Frame, picture: Picture, boot: str, epoch: int) -> dict[str, st
 
 def configuration(frame: Frame, picture: Picture) -> str:
     """The configuration file."""
-    context = Context(frame.places, frame.edge_id, frame.https_port)
+    plain, tls = _budget(frame)
+    context = Context(
+        frame.places,
+        frame.edge_id,
+        frame.https_port,
+        plain_budget=plain,
+        tls_budget=tls,
+        connections_per_second=frame.connections_per_second,
+        connections_at_once=frame.connections_at_once,
+        watch_only=frame.watch_only,
+        proxies=frame.proxies,
+        forwarders=frame.forwarders,
+    )
     sections = [
         _global(frame),
         _defaults(),
-        _section("frontend web", _web_binds(frame), WEB_STEPS, context),
+        _block(f"defaults {HTTP} from {COMMON}", _http(frame)),
+        _section(f"frontend web from {HTTP}", _web_binds(frame), WEB_STEPS, context),
         _tables(frame),
         _unused(frame),
     ]
     if frame.https:
-        sections.append(_section("frontend tls", _tls_binds(frame), PASS_STEPS, context, _tls_route()))
-    sections += _backends(frame, picture)
+        sections.append(
+            _section(f"frontend tls from {COMMON}", _tls_binds(frame), PASS_STEPS, context, _tls_route())
+        )
+    sections += _backends(frame, picture, context)
     return "\n".join(sections)
 
 
@@ -116,6 +148,9 @@ def _global(frame: Frame) -> str:
         "ssl-default-bind-ciphers ECDHE+AESGCM:ECDHE+CHACHA20",
         "ssl-default-server-options ssl-min-ver TLSv1.2",
         "tune.ssl.default-dh-param 2048",
+        # A stream that its client has reset counts until it has ended here (CVE-2023-44487).
+        "tune.h2.max-concurrent-streams 50",
+        *(f"set-var {name} int(0)" for each in Refusal for name in (each.counter, each.watched)),
         f"tune.bufsize {BUFFER}",
     ]
     if frame.user is not None:
@@ -125,26 +160,40 @@ def _global(frame: Frame) -> str:
 
 def _defaults() -> str:
     return _block(
-        "defaults",
+        f"defaults {COMMON}",
         [
-            "mode http",
+            "balance roundrobin",
             "timeout connect 5s",
             "timeout http-request 10s",
             "timeout http-keep-alive 15s",
             "timeout client 2m",
             "timeout server 2m",
-            "timeout queue 30s",
+            "timeout queue 10s",
             "timeout tunnel 1h",
             "timeout client-fin 10s",
-            # Else each part of a stream (an event, a gRPC message) waits up to 200 ms for the next one.
-            "option http-no-delay",
             "option redispatch",
-            # At a reload an idle connection gets one more answer, with a 'close', before it is closed:
-            # a request that was just on its way would be lost otherwise.
-            "option idle-close-on-response",
+            # Only what has never reached an origin is sent again: to repeat more (``retry-on``) HAProxy keeps
+            # a copy of each request, which took a fifth of a request's instructions.
             "retries 2",
         ],
     )
+
+
+def _http(frame: Frame) -> list[str]:
+    """What the proxies that speak HTTP add to that."""
+    return [
+        "mode http",
+        # Else each part of a stream (an event, a gRPC message) waits up to 200 ms for the next one.
+        "option http-no-delay",
+        # At a reload an idle connection gets one more answer, with a 'close', before it is closed:
+        # a request that was just on its way would be lost otherwise.
+        "option idle-close-on-response",
+        *(
+            f'http-error status {status} content-type "text/html; charset=utf-8"'
+            f" file {frame.places.origin_page} hdr Cache-Control no-store hdr Retry-After 10"
+            for status in (502, 503, 504)
+        ),
+    ]
 
 
 def _threads(frame: Frame) -> str:
@@ -158,10 +207,10 @@ def _web_binds(frame: Frame) -> list[str]:
     lines = [f"bind {address} maxconn {plain} {_threads(frame)}" for address in frame.http]
     if frame.https:
         lines.append(
-            f"bind abns@{_hop_name(frame)} accept-proxy maxconn {tls * _sockets(frame.https)} ssl strict-sni"
-            f" crt-list {frame.places.certificate_list} alpn h2,http/1.1 {_threads(frame)}"
+            f"bind abns@{_hop_name(frame)} accept-proxy id {HOP_ID} maxconn {tls * _sockets(frame.https)}"
+            f" ssl strict-sni crt-list {frame.places.certificate_list} alpn h2,http/1.1 {_threads(frame)}"
         )
-    return ["mode http", f"maxconn {frame.maxconn}", *lines]
+    return [f"maxconn {frame.maxconn}", *lines]
 
 
 def _tls_binds(frame: Frame) -> list[str]:
@@ -191,25 +240,22 @@ def _tls_route() -> list[str]:
 
 
 def _tables(frame: Frame) -> str:
-    """Counters: of each site; of each client of a site; of what is open for long (see ``rules``)."""
+    """Counters: of each site; of each client of a site; of each source of connections; and what is open for
+    long (see ``rules``). A full table forgets who was idle the longest, never who is connected."""
+    tables = {
+        "sites": f"type string len 24 size 100k expire 24h store gpc({COUNTERS}),http_req_cnt,"
+        "http_req_rate(10s),http_err_cnt,conn_cnt,conn_cur,bytes_out_cnt",
+        # Remembered for longer than anybody may be ahead of his rate: see ``LONGEST_BURST_SECONDS``.
+        "clients": f"type string len 48 size {frame.clients} expire 90s store gpt0,conn_cur,"
+        "bytes_in_rate(10s),bytes_out_rate(10s)",
+        "sources": f"type ipv6 size {frame.clients} expire 30s store gpc0,"
+        f"gpc0_rate({CONNECTION_SECONDS}s),conn_cur",
+        # Beyond any number of streams: who could fill it would keep what others open from being noted.
+        # Memory is taken entry by entry, less than the stream itself takes.
+        "open": "type string len 1024 size 1m expire 1h store conn_cur",
+    }
     return "\n".join(
-        [
-            _block(
-                "backend sites",
-                [
-                    "stick-table type string len 24 size 100k expire 24h"
-                    " store gpc(2),http_req_cnt,http_req_rate(10s),http_err_cnt,"
-                    "conn_cnt,conn_cur,bytes_out_cnt"
-                ],
-            ),
-            _block(
-                "backend clients",
-                [f"stick-table type string len 64 size {frame.clients} expire 30s store http_req_rate(10s)"],
-            ),
-            # Beyond any number of streams: who could fill it would keep what others open from being noted.
-            # Memory is taken entry by entry, less than the stream itself takes.
-            _block("backend open", ["stick-table type string len 1024 size 1m expire 1h store conn_cur"]),
-        ]
+        _block(f"backend {name} from {COMMON}", [f"stick-table {each}"]) for name, each in tables.items()
     )
 
 
@@ -217,19 +263,23 @@ def _unused(frame: Frame) -> str:
     """HAProxy keeps only maps that some rule names; these must be there although none may."""
     maps = (META, Maps.PASS_HOSTS, Maps.PASS_WILDCARDS)
     rules = [f"http-request set-var(txn.none) str(none),map({frame.places.map(name)})" for name in maps]
-    return _block("backend unused", rules)
+    return _block(f"backend unused from {HTTP}", rules)
 
 
-def _backends(frame: Frame, picture: Picture) -> Iterator[str]:
+def _backends(frame: Frame, picture: Picture, context: Context) -> Iterator[str]:
     in_slot: dict[str, list[tuple[str, Server]]] = defaultdict(list)
     for (backend, name), server in sorted(picture.servers.items()):
         in_slot[backend].append((name, server))
     if frame.https:
-        yield _block(f"backend {HOP}", ["mode tcp", f"server {HOP} abns@{_hop_name(frame)} send-proxy-v2"])
-    for service, count in ((Service.WEB, frame.web_slots), (Service.TCP, frame.pass_slots)):
-        mode = ["mode tcp"] if service is Service.TCP else []
-        for slot in slot_names(service, count):
-            yield _block(f"backend {slot}", [*mode, "balance roundrobin", *_servers(in_slot[slot])])
+        yield _block(
+            f"backend {HOP} from {COMMON}",
+            ["mode tcp", f"server {HOP} abns@{_hop_name(frame)} send-proxy-v2"],
+        )
+    for slot in slot_names(Service.TCP, frame.pass_slots):
+        yield _block(f"backend {slot} from {COMMON}", ["mode tcp", *_servers(in_slot[slot])])
+    yield _section(f"defaults {SITES} from {HTTP}", [], SITE_STEPS, context)
+    for slot in slot_names(Service.WEB, frame.web_slots):
+        yield _block(f"backend {slot} from {SITES}", _servers(in_slot[slot]))
 
 
 def _servers(servers: list[tuple[str, Server]]) -> list[str]:

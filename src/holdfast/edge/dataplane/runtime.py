@@ -85,7 +85,11 @@ class Runtime:
 
     async def scan(self, text: str) -> str:
         """Ask something that may take long to answer. Raises RuntimeLostError."""
-        return (await self._scan.ask([text + "\n"]))[0]
+        return (await self.scans([text]))[0]
+
+    async def scans(self, texts: Sequence[str]) -> list[str]:
+        """Ask several such things; one answer each. Raises RuntimeLostError."""
+        return await self._scan.ask([text + "\n" for text in texts])
 
     def reconnect(self) -> None:
         """Leave a worker that has been replaced."""

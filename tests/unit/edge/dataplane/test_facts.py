@@ -19,6 +19,7 @@ from holdfast.edge.dataplane.facts import (
     site_facts,
     source_facts,
 )
+from holdfast.edge.dataplane.limits import entry
 from holdfast.edge.dataplane.pages import parse_record
 from holdfast.edge.dataplane.picture import Maps
 from holdfast.model.ban import Ban
@@ -136,28 +137,52 @@ def test_a_certificate_is_named_by_its_content_and_the_names_it_is_for() -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "flags", "limit"),
+    ("changes", "flags"),
     [
-        ({}, None, None),
-        ({"allow": (ip_network("192.0.2.0/24"),)}, "1", None),
-        ({"limits": Limits(requests_per_second=3)}, "2", "30"),
-        ({"https": Https.REDIRECT}, "4", None),
-        ({"https": Https.STRICT}, "12", None),
+        ({}, None),
+        ({"allow": (ip_network("192.0.2.0/24"),)}, "1"),
+        ({"watch_only": True}, "2"),
+        ({"https": Https.REDIRECT}, "4"),
+        ({"https": Https.STRICT}, "12"),
+        ({"limits": Limits(bytes_per_second=1)}, "16"),
+        ({"sign": True}, "32"),
         (
             {
                 "https": Https.STRICT,
-                "limits": Limits(requests_per_second=1),
+                "limits": Limits(bytes_per_second=1),
                 "allow": (ip_network("::/32"),),
+                "watch_only": True,
+                "sign": True,
             },
-            "15",
-            "10",
+            "63",
         ),
     ],
 )
-def test_flags(changes: dict[str, object], flags: str | None, limit: str | None) -> None:
+def test_flags(changes: dict[str, object], flags: str | None) -> None:
     site = replace(SITE, **changes)  # type: ignore[arg-type]
-    maps = site_facts(site, ID, "slot4", PLACES).maps
-    assert (maps.get((Maps.FLAGS, "3-7")), maps.get((Maps.LIMITS, "3-7"))) == (flags, limit)
+    assert site_facts(site, ID, "slot4", PLACES).maps.get((Maps.FLAGS, "3-7")) == flags
+
+
+def test_a_new_site_has_no_entry_but_for_its_names_and_slot() -> None:
+    assert {name for name, _ in site_facts(SITE, ID, "slot4", PLACES).maps} == {
+        Maps.BACKENDS,
+        Maps.HOSTS,
+        Maps.WILDCARDS,
+    }
+
+
+def test_a_site_with_limits_of_its_own_has_one_entry_more() -> None:
+    site = replace(SITE, origins=(PLAIN,), limits=Limits(queue=3))
+    assert site_facts(site, ID, "slot4", PLACES).maps[Maps.LIMITS, "3-7"] == entry(site.limits, 100)
+    assert (Maps.LIMITS, "3-7") not in site_facts(replace(SITE, origins=(PLAIN,)), ID, "slot4", PLACES).maps
+
+
+def test_the_key_of_signatures_is_there_only_where_it_is_wanted() -> None:
+    signed, unsigned = (
+        site_facts(replace(SITE, sign=sign), ID, "slot4", PLACES, b"\0\1").maps for sign in (True, False)
+    )
+    assert signed[Maps.SIGNING, "3-7"] == "AAE="
+    assert (Maps.SIGNING, "3-7") not in unsigned
 
 
 @pytest.mark.parametrize(
@@ -266,24 +291,18 @@ def test_a_record_is_named_by_what_it_says() -> None:
 UNTIL = str(int((NOW + timedelta(hours=1)).timestamp()))
 
 
-@pytest.mark.parametrize(
-    ("source", "banned", "allowed", "value"),
-    [
-        ("192.0.2.0/24", ["192.0.2.0/24"], [], UNTIL),
-        ("192.0.2.0/24", [], [], None),
-        ("192.0.2.0/24", [], ["192.0.2.0/24"], None),
-        ("192.0.2.0/24", ["192.0.2.0/24"], ["192.0.2.0/24"], "0"),
-        ("192.0.2.0/24", ["192.0.0.0/16"], ["192.0.2.0/24"], "0"),
-        ("192.0.2.0/24", ["0.0.0.0/0"], ["192.0.2.0/24"], "0"),
-        ("192.0.2.0/24", ["192.0.2.0/24"], ["192.0.0.0/16"], None),
-        ("192.0.2.0/24", ["192.0.2.0/24"], ["192.0.2.0/25"], UNTIL),
-        ("192.0.2.0/24", ["192.0.2.0/24", "192.0.0.0/16"], ["192.0.2.0/24", "192.0.0.0/16"], "0"),
-        ("192.0.2.0/24", ["192.0.2.0/25"], ["192.0.2.0/24"], None),
-        ("2001:db8::/64", ["2001:db8::/64"], ["192.0.2.0/24"], UNTIL),
-    ],
-)
-def test_a_source(source: str, banned: list[str], allowed: list[str], value: str | None) -> None:
-    network = ip_network(source)
-    bans = {ip_network(each): Ban(ip_network(each), NOW + timedelta(hours=1)) for each in banned}
-    picture = source_facts(network, bans.get(network), bans, set(map(ip_network, allowed)))
-    assert picture.maps == ({} if value is None else {(Maps.BANS, source): value})
+@pytest.mark.parametrize("network", ["192.0.2.0/24", "2001:db8::/64"])
+@pytest.mark.parametrize("banned", [True, False])
+@pytest.mark.parametrize("cleared", [True, False])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_source(network: str, banned: bool, cleared: bool, allowed: bool) -> None:
+    source = ip_network(network)
+    expected = {}
+    if banned:
+        expected[Maps.BANS, network] = str(int((NOW + timedelta(minutes=1)).timestamp()))
+    if cleared:
+        expected[Maps.CLEARED, network] = str(int(NOW.timestamp()))
+    if allowed:
+        expected[Maps.SPARED, network] = "1"
+    ban = Ban(source, NOW + timedelta(minutes=1)) if banned else None
+    assert source_facts(source, ban, NOW if cleared else None, is_allowed=allowed).maps == expected

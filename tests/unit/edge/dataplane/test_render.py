@@ -18,22 +18,22 @@ EMPTY = Picture()
 
 REQUEST_PATH = [
     "connection",
+    "forwarder",
     "gateway",
     "host",
     "enforcement",
     "allow list",
-    "ceiling",
     "clearance",
     "limits",
     "signatures",
     "challenge",
     "https",
-    "priority and the site's queue",
+    "queue",
     "open",
     "origin",
 ]
-"""Issue 2: banned sources → TLS → host → unknown host → enforcement → allow list → hard ceiling → clearance →
-limits → signatures → challenge → priority and the site's queue → origin."""
+"""Banned sources → host → unknown host → enforcement → allow list → clearance → limits → signatures →
+challenge → the site's queue → origin: the order of the design."""
 
 
 def section(text: str, title: str) -> list[str]:

@@ -1,0 +1,71 @@
+"""The request path: HAProxy's rules, in the one order that the design gives. Pure text.
+
+Each step is a function named after it; ``WEB_STEPS`` and ``SITE_STEPS`` are the order. A step that a later
+issue fills (clearance, signatures, challenge) is listed already, so that its place is fixed. HAProxy looks at
+every rule of a set for every request, so the sets are short, and end early (``allow``) for most of them: in
+the frontend what happens before it is known that a site serves the request, and in a section of defaults,
+which the slots of all sites share, what happens after.
+"""
+
+from __future__ import annotations
+
+from holdfast.edge.dataplane.rules.connection import (
+    client_rules,
+    forwarder_rules,
+    plain_connection_rules,
+    tls_connection_rules,
+)
+from holdfast.edge.dataplane.rules.context import Context, Step
+from holdfast.edge.dataplane.rules.enforcement import enforcement_rules, suspicion_rules
+from holdfast.edge.dataplane.rules.gateway import (
+    allow_rules,
+    gateway_rules,
+    host_rules,
+    hsts_rules,
+    https_rules,
+)
+from holdfast.edge.dataplane.rules.limits import busy_rules, leave_rules, rate_rules, watch_rules
+from holdfast.edge.dataplane.rules.origin import open_rules, origin_rules, route_rules, signing_rules
+from holdfast.edge.dataplane.rules.passthrough import passthrough_rules
+
+
+def _reserved(context: Context) -> list[str]:
+    return []
+
+
+WEB_STEPS: tuple[Step, ...] = (
+    ("connection: sources that are banned, or take too much", plain_connection_rules),
+    ("forwarder: the client's own address", forwarder_rules),
+    ("client: as text", client_rules),
+    ("gateway: no circles, no tunnels but WebSockets", gateway_rules),
+    ("host: unknown ones are misdirected (421)", host_rules),
+    ("suspicion: most requests leave here", suspicion_rules),
+    ("enforcement: the block page", enforcement_rules),
+    ("allow list: wins over every later rule", allow_rules),
+    ("route", route_rules),
+)
+"""The request path of a ``web`` site, until its slot is chosen."""
+
+SITE_STEPS: tuple[Step, ...] = (
+    ("clearance (reserved)", _reserved),
+    ("limits: of each client", rate_rules),
+    ("signatures (reserved)", _reserved),
+    ("challenge (reserved)", _reserved),
+    ("hsts", hsts_rules),
+    ("open: what may stay open for long is noted", open_rules),
+    ("origin: what it is told", origin_rules),
+    ("leave: most requests do", leave_rules),
+    ("watch: what would have been refused", watch_rules),
+    ("https: redirect", https_rules),
+    ("busy: who may wait, and who goes first", busy_rules),
+    ("signing: for the origin", signing_rules),
+)
+"""The rest of it, in the slot of the site."""
+
+PASS_STEPS: tuple[Step, ...] = (
+    ("connection: sources that are banned, or take too much", tls_connection_rules),
+    ("sni: sites of service tcp, blocked ones refused", passthrough_rules),
+)
+"""The path of a connection to the TLS port, before TLS."""
+
+__all__ = ["PASS_STEPS", "SITE_STEPS", "WEB_STEPS", "Context", "Step"]
