@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 LONGEST_SECONDS = 90
 """The tools stop by themselves after this long, whatever happens to the test."""
 
+ANY_RATE = {"requests_per_second": 0}
+ANY_CONNECTIONS = {"connections_per_second": 100_000, "connections_at_once": 100_000}
+"""Limits of a site and of an edge for tests where what is answered matters, not how much of it one client may
+have: all of the load comes from one address."""
+
 
 @dataclass
 class Load:

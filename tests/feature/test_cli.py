@@ -67,9 +67,14 @@ class Shell:
             return 0
 
     @contextmanager
-    def up(self) -> Iterator[subprocess.Popen[str]]:
+    def up(self, *prefix: str) -> Iterator[subprocess.Popen[str]]:
+        """An agent, started by the command ``prefix`` if there is one."""
         agent = subprocess.Popen(
-            [HOLDFAST, "up"], cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*prefix, HOLDFAST, "up"],
+            cwd=self.directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
             assert agent.stdout is not None
@@ -132,7 +137,7 @@ def test_a_site_is_seen_blocked_listed_and_unblocked(shell: Shell, origin: int) 
             assert shell.get(host, path) == 200
         state = json.loads(shell.run("status", "--json").stdout)
         (row,) = state["sites"]
-        assert (row["name"], row["blocked"], row["origins_up"], row["block"]) == ("a", 4, 1, "")
+        assert (row["name"], row["refused"], row["origins_up"], row["block"]) == ("a", {"blocked": 4}, 1, "")
         assert "a     web" in shell.run("status").stdout
         assert shell.run("edge", "diff").returncode == 0
 

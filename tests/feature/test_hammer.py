@@ -15,7 +15,7 @@ from holdfast.model.ban import Ban
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, SiteScope
 from holdfast.model.site import Service
 from tests.feature.lab import enforcement, eventually, running, site, write_certificate
-from tests.feature.load import curl_http2, wrk
+from tests.feature.load import ANY_CONNECTIONS, ANY_RATE, curl_http2, wrk
 from tests.feature.nginx import nginx_origin
 
 CHANGES = 1000
@@ -102,8 +102,11 @@ async def test_a_thousand_changes_hurt_nobody_else(tmp_path: Path) -> None:
     certificates = [str(write_certificate(tmp_path / f"{each}.pem", *names)) for each in range(2)]
     own = str(write_certificate(tmp_path / "own.pem", "localhost"))
     async with nginx_origin(tmp_path) as origin:
-        quiet = [site("quiet", ["quiet.test"], origin), site("tls", ["localhost"], origin, certificate=own)]
-        async with running(tmp_path, quiet) as (made, edge):
+        quiet = [
+            site("quiet", ["quiet.test"], origin, limits=ANY_RATE),
+            site("tls", ["localhost"], origin, certificate=own, limits=ANY_RATE),
+        ]
+        async with running(tmp_path, quiet, **ANY_CONNECTIONS) as (made, edge):
             hammer = Hammer(edge, origin, certificates, seed=20261122)
             async with (
                 wrk(made.http, "quiet.test") as kept,

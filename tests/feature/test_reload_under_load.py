@@ -12,15 +12,15 @@ from holdfast.edge.dataplane.slots import SPARE
 from holdfast.model.enforcement import SiteScope
 from holdfast.model.errors import HoldfastError
 from tests.feature.lab import echo_origin, enforcement, eventually, lab, running, site, write_certificate
-from tests.feature.load import curl_http2, wrk
+from tests.feature.load import ANY_CONNECTIONS, ANY_RATE, curl_http2, wrk
 from tests.feature.nginx import nginx_origin
 
 
 async def test_no_request_fails_over_five_reloads(tmp_path: Path) -> None:
     certificate = str(write_certificate(tmp_path / "a.pem", "localhost"))
     async with nginx_origin(tmp_path) as origin:
-        sites = [site("a", ["localhost"], origin, certificate=certificate)]
-        async with running(tmp_path, sites) as (made, edge):
+        sites = [site("a", ["localhost"], origin, certificate=certificate, limits=ANY_RATE)]
+        async with running(tmp_path, sites, **ANY_CONNECTIONS) as (made, edge):
             async with (
                 wrk(made.http, "localhost") as kept,
                 wrk(made.http, "localhost", "Connection: close") as fresh,
@@ -38,7 +38,7 @@ async def test_no_request_fails_over_five_reloads(tmp_path: Path) -> None:
 
 async def test_more_sites_than_slots_cost_one_reload_and_no_request(tmp_path: Path) -> None:
     async with nginx_origin(tmp_path) as origin:
-        first = [site("a", ["a.test"], origin)]
+        first = [site("a", ["a.test"], origin, limits=ANY_RATE)]
         async with running(tmp_path, first) as (made, edge):
             many = [site(f"n{number}", [f"n{number}.test"], origin) for number in range(3 * SPARE)]
             async with wrk(made.http, "a.test") as kept:

@@ -39,7 +39,9 @@ class Visits:
 
 
 @asynccontextmanager
-async def visiting(lab: Lab, hosts: Sequence[str], path: str = "/") -> AsyncIterator[dict[str, Visits]]:
+async def visiting(
+    lab: Lab, hosts: Sequence[str], path: str = "/", patience: float = PATIENCE
+) -> AsyncIterator[dict[str, Visits]]:
     """Visitors to each of ``hosts`` for as long as a block of code runs."""
     visits = {host: Visits() for host in hosts}
     under_way: set[asyncio.Task[None]] = set()
@@ -48,7 +50,7 @@ async def visiting(lab: Lab, hosts: Sequence[str], path: str = "/") -> AsyncIter
         for number in itertools.count():
             source = f"127.9.{number // 250 % 250}.{number % 250 + 1}"
             under_way.update(
-                asyncio.create_task(_visit(lab, host, path, source, visits[host])) for host in hosts
+                asyncio.create_task(_visit(lab, host, path, source, visits[host], patience)) for host in hosts
             )
             await asyncio.sleep(PAUSE)
 
@@ -60,11 +62,11 @@ async def visiting(lab: Lab, hosts: Sequence[str], path: str = "/") -> AsyncIter
         await asyncio.gather(*under_way)
 
 
-async def _visit(lab: Lab, host: str, path: str, source: str, visits: Visits) -> None:
+async def _visit(lab: Lab, host: str, path: str, source: str, visits: Visits, patience: float) -> None:
     begun = time.monotonic()
     status = 0
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection("127.0.0.1", lab.http, local_addr=(source, 0))
             try:
                 status = (await Wire(reader, writer).get(path.encode(), host)).status

@@ -35,3 +35,14 @@ def currents(draw: st.DrawFn) -> Picture:
         draw(st.sets(NAMES)) - certificates.keys(),
         draw(st.dictionaries(NAMES, st.builds(Authority, st.booleans()))),
     )
+
+
+def exactly(picture: Picture) -> tuple[object, ...]:
+    """A picture with all that comparing two of them leaves out."""
+    return (
+        picture.maps,
+        {key: (server, server.arguments) for key, server in picture.servers.items()},
+        {name: (listed.patterns, listed.pem) for name, listed in picture.certificates.items()},
+        picture.strays,
+        {name: (authority.loaded, authority.pem) for name, authority in picture.authorities.items()},
+    )

@@ -12,6 +12,7 @@ from holdfast.edge.dataplane.runtime import Runtime
 from holdfast.edge.desired import Unit
 from holdfast.edge.queue import Lane, lane_of
 from holdfast.edge.reconcile import Reconciler
+from tests.property.pictures import exactly
 from tests.property.world import CHANGES, EPOCH, PLACES, Change, Lift, Unban, World
 
 
@@ -27,17 +28,6 @@ def reconciler(world: World) -> Reconciler:
         world.desired.facts,
         on_block=nobody_leaves,
         on_slots=lambda occupied: None,
-    )
-
-
-def exactly(picture: Picture) -> tuple[object, ...]:
-    """A picture with all that comparing two of them leaves out."""
-    return (
-        picture.maps,
-        {key: (server, server.arguments) for key, server in picture.servers.items()},
-        {name: (listed.patterns, listed.pem) for name, listed in picture.certificates.items()},
-        picture.strays,
-        {name: (authority.loaded, authority.pem) for name, authority in picture.authorities.items()},
     )
 
 

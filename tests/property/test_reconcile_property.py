@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.edge.dataplane.picture import Maps, Picture
-from holdfast.edge.dataplane.plan import ENFORCEMENT_MAPS
+from holdfast.edge.dataplane.plan import ENFORCEMENT_MAPS, plan
 from holdfast.edge.desired import Unit
 from tests.property import moments as m
 from tests.property.haproxy_model import Model
-from tests.property.pictures import currents
+from tests.property.pictures import currents, exactly
 from tests.property.virtual import ModelRuntime, at_once, lost, reconciling, swept
 from tests.property.world import CHANGES, Change, World
 
@@ -187,6 +187,66 @@ def test_during_a_reload_only_sites_wait(before: list[Change], during: list[Chan
                         assert held.maps.get(key) == value, "what blocks is in force at once"
             await asyncio.gather(*waits)
             assert_in_force(runtime.model.picture(), world.picture())
+            assert await swept(reconciler, runtime, world) == world.picture()
+
+    at_once(main())
+
+
+TURNS = st.tuples(CHANGES, st.integers(0, 12))
+
+
+@given(CHANGED, st.lists(TURNS, max_size=3), st.lists(TURNS, min_size=1, max_size=6), st.booleans())
+def test_nobody_is_told_before_the_next_worker_knows(
+    before: list[Change], early: list[tuple[Change, int]], late: list[tuple[Change, int]], starts: bool
+) -> None:
+    """A worker starts on files that were rendered after the ``early`` changes, or it fails to; nobody knows
+    when exactly it takes over. From when somebody is told on, what was asked for holds at both workers."""
+
+    async def main() -> None:
+        world = World()
+        for change in before:
+            world.do(change)
+        runtime = ModelRuntime(Model.of(world.picture()))
+        workers = [runtime.model]
+        """Those that may take the next connection."""
+
+        async def ask(change: Change) -> None:
+            parts = {unit: world.desired.facts(unit) for unit in world.desired.units()}
+            units = world.do(change)
+            facts = {unit: world.desired.facts(unit) for unit in units}
+            await reconciler.settle(units)
+            for unit, fact in facts.items():
+                if exactly(world.desired.facts(unit)) == exactly(fact):  # else it was asked for otherwise
+                    scope = fact, parts.get(unit, Picture())
+                    for worker in workers:
+                        held, wanted = worker.picture().only(*scope), reconciler.wanted.only(*scope)
+                        assert plan(held, wanted).now == [], unit
+
+        async def ask_all(changes: list[tuple[Change, int]]) -> list[asyncio.Task[None]]:
+            asked = []
+            for change, turns in changes:
+                asked.append(asyncio.create_task(ask(change)))
+                for _ in range(turns + 1):
+                    await asyncio.sleep(0)
+            return asked
+
+        async with reconciling(world, runtime) as reconciler:
+            with reconciler.frozen():
+                asked = await ask_all(early)
+                with reconciler.handing_over():
+                    successor = Model.of(reconciler.rendering())
+                    successor.maps["meta", "epoch"] = "0"
+                    if starts:
+                        workers.append(successor)
+                    asked += await ask_all(late)
+                    if starts:
+                        workers[:] = [successor]
+                        runtime.model = successor
+                        reconciler.distrust("another worker")
+                await asyncio.sleep(60)
+                for task in asked:
+                    assert not task.done() or task.exception() is None, task.exception()
+            await asyncio.gather(*asked)
             assert await swept(reconciler, runtime, world) == world.picture()
 
     at_once(main())

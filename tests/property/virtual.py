@@ -59,7 +59,8 @@ def seen(text: str) -> bool:
 
 
 class ModelRuntime(Runtime):
-    """Commands go to a model of HAProxy, one by one, with everybody else's turn between two of them."""
+    """Commands go to a model of HAProxy, one by one, with everybody else's turn between two of them. What is
+    under way when the model is replaced by another one is cut off."""
 
     def __init__(self, model: Model) -> None:
         super().__init__("/nowhere", "/nowhere")
@@ -71,9 +72,10 @@ class ModelRuntime(Runtime):
         self.refuses: Callable[[str], bool] = lambda text: False
 
     async def change(self, texts: Sequence[str]) -> list[str]:
+        model = self.model
         answers = []
         for text in texts:
-            await asyncio.sleep(0)
+            await self._turn(model)
             if seen(text):
                 self.before(len(self.commands), text)
                 self.commands.append(text)
@@ -81,9 +83,18 @@ class ModelRuntime(Runtime):
             self.after(text)
         return answers
 
-    async def scan(self, text: str) -> str:
+    async def scans(self, texts: Sequence[str]) -> list[str]:
+        model = self.model
+        answers = []
+        for text in texts:
+            await self._turn(model)
+            answers.append(model.ask(text + "\n"))
+        return answers
+
+    async def _turn(self, model: Model) -> None:
         await asyncio.sleep(0)
-        return self.model.ask(text + "\n")
+        if model is not self.model:
+            raise lost("this is another worker")
 
 
 @asynccontextmanager

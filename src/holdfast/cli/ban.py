@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -11,13 +12,20 @@ from holdfast.cli.common import ask, config_option, shows_mistakes
 
 @click.command()
 @click.argument("source")
-@click.option("--seconds", default=60, show_default=True, help="For how long; at most a day.")
+@click.option("--seconds", default=60, show_default=True, help="For how long; at most 60.")
+@click.option("--keep", is_flag=True, help="Renew it until this command is ended.")
 @config_option
 @shows_mistakes
-def ban(source: str, seconds: int, config: Path | None) -> None:
-    """Refuse new connections from SOURCE, an address or network, unless a site allows it."""
+def ban(source: str, seconds: int, keep: bool, config: Path | None) -> None:
+    """Refuse new connections from SOURCE, an address or network, unless a site allows or has cleared it.
+
+    Others may share the address: a ban that nobody renews is over within a minute.
+    """
     made = ask(config, "ban", source=source, seconds=seconds)
     click.echo(f"{made['source']} is banned until {made['until'][:19]} UTC")
+    while keep:
+        time.sleep(seconds / 2)
+        ask(config, "ban", source=source, seconds=seconds)
 
 
 @click.command()

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from holdfast.cli.common import config_option, find_config, shows_mistakes
+from holdfast.cli.common import ask, config_option, find_config, shows_mistakes
 from holdfast.edge.check_origin import as_document, as_text
 from holdfast.edge.origin_survey import read_site, survey
 
 
 @click.group()
 def site() -> None:
-    """One site: whether the world can go round the edge to its origins."""
+    """One site: whether the world can go round the edge to its origins, and how they tell."""
 
 
 @site.command("check-origin")
@@ -36,3 +36,18 @@ def check_origin(name: str, config: Path | None, as_json: bool) -> None:
     report = asyncio.run(survey(read_site(find_config(config), name)))
     click.echo(json.dumps(as_document(report), indent=2) if as_json else as_text(report))
     sys.exit(report.exit_status)
+
+
+@site.command()
+@click.argument("name")
+@click.option("--next", "following", is_flag=True, help="The one that comes after the next renewal.")
+@click.option("--renew", is_flag=True, help="Sign with the next one from now on.")
+@config_option
+@shows_mistakes
+def secret(name: str, following: bool, renew: bool, config: Path | None) -> None:
+    """Show the key with which requests to the origins of site NAME are signed, in base64.
+
+    To replace it without a gap: have the origins accept what --next shows, too; then --renew; then have them
+    forget the former one.
+    """
+    click.echo(ask(config, "site_secret", name=name, next=following, renew=renew)["secret"])

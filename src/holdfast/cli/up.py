@@ -74,12 +74,13 @@ async def _run(configuration: Configuration, words: str) -> int:
     async with Edge(configuration) as edge:
         loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(_apply(edge)))
         metrics = serve_metrics(edge, configuration.edge.metrics)
-        server = await Admin(edge, lambda: end(True)).serve()
+        admin = Admin(edge, lambda: end(True))
+        await admin.serve()
         click.echo(words)
         if count := len(edge.desired.enforcements):
             click.echo(f"  Blocks in force from before: {count}; 'holdfast blocks' lists them.\n")
         await asyncio.wait((ending, edge.crashed), return_when=asyncio.FIRST_COMPLETED)
-        server.close()
+        await admin.close()
         metrics.shutdown()
         if edge.crashed.done():
             return 1

@@ -7,6 +7,7 @@ A Unix socket of mode 0600 in the run directory; one JSON object a line each way
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -72,12 +73,20 @@ class NameRequest(Request):
     name: str
 
 
+class SecretRequest(Request):
+    name: str
+    next: bool = False
+    renew: bool = False
+
+
 class Admin:
     """Serves the socket for one edge."""
 
     def __init__(self, edge: Edge, stop: Callable[[], None]) -> None:
         self._edge = edge
         self._stop = stop
+        self._server: asyncio.Server | None = None
+        self._conversations: set[asyncio.Task[None]] = set()
         self._operations: dict[str, tuple[type[Request], Callable[[Any], Awaitable[object]]]] = {
             "status": (Nothing, self._status),
             "diff": (Nothing, self._diff),
@@ -91,17 +100,32 @@ class Admin:
             "unban": (UnbanRequest, self._unban),
             "put_site": (SiteRequest, self._put_site),
             "remove_site": (NameRequest, self._remove_site),
+            "site_secret": (SecretRequest, self._site_secret),
         }
 
-    async def serve(self) -> asyncio.Server:
-        """Listen; the caller closes the server."""
+    async def serve(self) -> None:
+        """Listen, until ``close``."""
         path = self._edge.root / "agent.sock"
         path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
-            return await asyncio.start_unix_server(self._converse, str(path), limit=BIGGEST_REQUEST)
+            self._server = await asyncio.start_unix_server(self._accept, str(path), limit=BIGGEST_REQUEST)
         finally:
             os.umask(before)
+
+    async def close(self) -> None:
+        """Before the edge goes: hear nobody any more. What has no answer by now gets none."""
+        if self._server is not None:
+            self._server.close()
+        for conversation in self._conversations:
+            conversation.cancel()
+        await asyncio.gather(*self._conversations, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A task of our own: one that asyncio's server makes may not be cancelled without a traceback."""
+        conversation = asyncio.create_task(self._converse(reader, writer))
+        self._conversations.add(conversation)
+        conversation.add_done_callback(self._conversations.discard)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -225,6 +249,17 @@ class Admin:
         source = parse_network(request.source, "source")
         await self._edge.unban(source)
         return {"source": str(source)}
+
+    async def _site_secret(self, request: SecretRequest) -> object:
+        site = self._edge.desired.sites.get(request.name)
+        if site is None:
+            raise error(f"there is no site {request.name!r}", "see 'holdfast status'", "name")
+        if not site.sign:
+            raise error(f"the requests of {request.name!r} are not signed", "set sign = true for it", "name")
+        if request.renew:
+            await self._edge.renew_key(request.name)
+        key = self._edge.roster.signing_key(request.name, ahead=int(request.next))
+        return {"secret": base64.b64encode(key).decode()}
 
     async def _put_site(self, request: SiteRequest) -> object:
         await self._edge.put_site(request.site)

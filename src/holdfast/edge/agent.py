@@ -39,7 +39,7 @@ from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
 from holdfast.edge.supervise import Supervisor
 from holdfast.model.ban import LONGEST_BAN, Ban
-from holdfast.model.enforcement import Enforcement
+from holdfast.model.enforcement import Enforcement, Scope
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.site import Network, Service, Site
 
@@ -75,7 +75,9 @@ class Edge:
         self.master = Master(self.root, binary or haproxy_binary())
         self._make_runtime = runtime or (lambda frame: Runtime(frame.change_socket, frame.scan_socket))
         self._stack = AsyncExitStack()
-        self._synced = asyncio.Event()
+        self._may_be_open: set[Unit] = set()
+        """Blocks under which something may be open that began before them."""
+        self._to_end = asyncio.Event()
         self.crashed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     # -- life ----------------------------------------------------------------------------------------
@@ -114,7 +116,8 @@ class Edge:
             self.desired.facts,
             on_block=self._tell_leaving,
             on_slots=self._note_slots,
-            on_synced=self._synced.set,
+            on_synced=lambda: self._end_soon(map(unit_of, self._blocked_scopes())),
+            on_held=self._end_soon,
         )
         self.reconciler.epoch = int(held.meta.get("epoch", "0"))
         self.ending = Ending(self.runtime, self.places, self.master.socket)
@@ -218,11 +221,11 @@ class Edge:
             forwarders=tuple(map(str, self.configuration.forwarders)),
         )
 
-    async def reload(self, *, only_if_due: bool = False) -> None:
+    async def reload(self) -> None:
         """A new worker on a fresh rendering, without a failed request (see ``supervise``); returns when it
         holds what it should. Raises HoldfastError when HAProxy does not take the new configuration; the old
         one stays in force."""
-        await self.supervisor.reload(self._frame, only_if_due=only_if_due)
+        await self.supervisor.reload(self._frame)
         await self._in_step()
 
     async def _keep_looking(self) -> None:
@@ -257,12 +260,21 @@ class Edge:
 
     async def _keep_ended(self) -> None:
         """End what is open under every block, each time HAProxy has been read anew: an agent may have died,
-        or a worker been lost, between a block and the end of what was open under it."""
+        or a worker been lost, between a block and the end of what was open under it. And at the old worker
+        of a reload, as soon as a block is in force there: whoever asked is told later, and ends it again."""
         while True:
-            await self._synced.wait()
-            self._synced.clear()
-            for enforcement in list(self.desired.enforcements.values()):
-                await self.ending.end(enforcement.scope, self.desired, self.processes.leaving)
+            await self._to_end.wait()
+            self._to_end.clear()
+            units, self._may_be_open = self._may_be_open, set()
+            for scope in [scope for unit in units for scope in self.desired.scopes(unit)]:
+                await self.ending.end(scope, self.desired, self.processes.leaving)
+
+    def _blocked_scopes(self) -> list[Scope]:
+        return [each.scope for each in self.desired.enforcements.values()]
+
+    def _end_soon(self, units: Iterable[Unit]) -> None:
+        self._may_be_open.update(units)
+        self._to_end.set()
 
     async def _tell_leaving(self, commands: Sequence[Command]) -> None:
         await self.ending.tell(self.processes.leaving, commands)
@@ -308,7 +320,7 @@ class Edge:
         taken_over = dict.fromkeys(name for name in new.sites if name not in old.sites)
         units: set[Unit] = set()
         if old.provider != new.provider:
-            units = {unit_of(each.scope) for each in self.desired.enforcements.values()}
+            units = set(map(unit_of, self._blocked_scopes()))
         self.configuration, self.desired.provider = new, new.provider
         try:
             await self._exchange(gone, changed, taken_over, units)
@@ -336,7 +348,7 @@ class Edge:
             settled = asyncio.ensure_future(self.reconciler.settle(units))
             try:
                 await asyncio.sleep(0)  # let it take its wishes down before they are rendered
-                await self.reload(only_if_due=True)
+                await self.supervisor.reload(self._frame, only_if_due=True)
             except BaseException:
                 settled.cancel()
                 raise

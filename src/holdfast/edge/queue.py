@@ -50,10 +50,15 @@ class Round:
 
 
 class Queue:
-    """The lanes. A unit has at most one job in each."""
+    """The lanes. A unit has at most one job in each.
+
+    What is done while the queue *holds* comes back when it is released, and whoever waits for it waits on: it
+    was done at one worker, while another one starts that may not know of it.
+    """
 
     def __init__(self) -> None:
         self._lanes: tuple[dict[Unit, Job], ...] = tuple({} for _ in Lane)
+        self._held: list[tuple[Lane, Unit, Job]] | None = None
         self.ceiling = Lane.SITES
         """The least urgent lane that may go now."""
 
@@ -97,11 +102,33 @@ class Queue:
         )
 
     def finish(self, done: Round) -> Iterator[tuple[list[Picture], list[asyncio.Future[None]]]]:
-        """Take what was done off the queue: for each unit its scopes, and who waits for them."""
+        """Take what was done off the queue: for each unit that is over its scopes, and who waits for them."""
         jobs = self._lanes[done.lane]
         for unit, scopes, waiting in done.jobs:
             job = jobs[unit]
-            yield job.scopes[:scopes], job.waiting[:waiting]
+            over = Job(job.scopes[:scopes], job.waiting[:waiting])
             del job.scopes[:scopes], job.waiting[:waiting]
             if not job.scopes:
                 del jobs[unit]
+            if self._held is None:
+                yield over.scopes, over.waiting
+            else:
+                self._held.append((done.lane, unit, over))
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether what is done now is not over yet."""
+        return self._held is not None
+
+    def hold(self) -> None:
+        """From now on keep what is done, until ``release``."""
+        self._held = []
+
+    def release(self) -> None:
+        """What was kept is to be done once more, and told then. A round may be under way: what it took stays
+        in front."""
+        held, self._held = self._held or [], None
+        for lane, unit, job in held:
+            again = self._lanes[lane].setdefault(unit, Job())
+            again.scopes += job.scopes
+            again.waiting += job.waiting

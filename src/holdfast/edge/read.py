@@ -42,11 +42,13 @@ async def read_picture(runtime: Runtime, places: Places, maps: Iterable[str] = O
 
 
 async def read_maps(runtime: Runtime, places: Places, names: Iterable[str]) -> Picture:
-    """Just these maps. Raises RuntimeLostError."""
+    """Just these maps, at one go: a worker that has just started takes its time for each answer. Raises
+    RuntimeLostError."""
+    wanted = list(names)
     picture = Picture()
-    for name in names:
-        entries = answers.map_entries(await runtime.scan(f"show map {places.map(name)}"))
-        picture.maps.update(((name, key), value) for key, value in entries)
+    told = await runtime.scans([f"show map {places.map(name)}" for name in wanted])
+    for name, answer in zip(wanted, told, strict=True):
+        picture.maps.update(((name, key), value) for key, value in answers.map_entries(answer))
     return picture
 
 

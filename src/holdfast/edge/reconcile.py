@@ -64,10 +64,12 @@ class Reconciler:
         on_block: Callable[[Sequence[Command]], Awaitable[None]],
         on_slots: Callable[[set[str]], None],
         on_synced: Callable[[], None] = lambda: None,
+        on_held: Callable[[Iterable[Unit]], None] = lambda units: None,
     ) -> None:
         """``on_block`` is told the commands of each enforcement (for workers that are leaving); ``on_slots``
         which slots have servers in them, after each reading and whenever one has become empty; ``on_synced``
-        that HAProxy has been read anew and holds what it should."""
+        that HAProxy has been read anew and holds what it should; ``on_held`` which blocks are in force at a
+        worker that is about to be replaced (see ``handing_over``)."""
         self.wanted = Picture()
         self.epoch = 0
         self.counts: Counter[str] = Counter()
@@ -81,6 +83,7 @@ class Reconciler:
         self._on_block = on_block
         self._on_slots = on_slots
         self._on_synced = on_synced
+        self._on_held = on_held
         self._believed: Picture | None = None
         self._doubt = ""
         self._parts: dict[Unit, Picture] = {}
@@ -188,6 +191,8 @@ class Reconciler:
         if steps.later:
             self._add_sweep(believed.only(*taken.scopes).beyond(self.wanted))
         self._finish(taken)
+        if self._queue.is_holding and lane is Lane.ENFORCEMENT:
+            self._on_held([unit for unit, _, _ in taken.jobs])
 
     async def _perform(self, commands: Iterable[Command], lane: Lane, *, fresh: bool = False) -> None:
         """Send commands in batches, letting anything more urgent go between two of them; the epoch last.
@@ -233,7 +238,7 @@ class Reconciler:
         self.version += 1
 
     def _finish(self, taken: Round) -> None:
-        """A round is in force, or part of it never will be: tell those who wait."""
+        """A round is in force, or part of it never will be: tell those who wait, or wait with them."""
         for scopes, waiting in self._queue.finish(taken):
             words = self._refused(scopes) if waiting and self._refusals else ""
             for future in waiting:
@@ -326,7 +331,8 @@ class Reconciler:
 
         The queue stays as it is. Its rounds find nothing left to do, but they tell those who wait, and they
         get right what was wanted differently while this went on: nothing here overlaps with what more urgent
-        rounds do between two batches. While sites are frozen only enforcement is read and written.
+        rounds do between two batches. Whoever waits for enforcement or mitigations does not wait for all to
+        be read. While sites are frozen only enforcement is read and written.
         """
         self._sweeps.clear()
         self._busy.clear()
@@ -336,6 +342,9 @@ class Reconciler:
         blocks = [each for each in self._enforcement_plan().now if not isinstance(each, DelMap)]
         await self._perform(blocks, Lane.ENFORCEMENT, fresh=True)
         await self._on_block(blocks)
+        for lane in (Lane.ENFORCEMENT, Lane.MITIGATION):
+            if self._queue.next(lane) is lane:
+                await self._perform_round(lane, fresh=True)
         if self._sites_are_frozen():
             return
         whole = await read_picture(self._runtime, self._places, ORDER[len(ENFORCEMENT_MAPS) :])
@@ -390,6 +399,23 @@ class Reconciler:
             if not self._frozen:
                 self._queue.ceiling = Lane.SITES
                 self.distrust("a reload")
+
+    @contextlib.contextmanager
+    def handing_over(self) -> Iterator[None]:
+        """While files are rendered and a worker starts on them: nobody is told yet what is put in force now.
+
+        The worker that starts knows what was wanted when its files were rendered. A block or a ban that comes
+        later, or is lifted, is at once in force at the worker that we write to; but from an unknown moment on
+        the other one takes the new connections. So those who wait are told when both have it: this ends when
+        the new worker is known and has been ``distrust``-ed, and its first rounds tell them, or when it is
+        known that there will be none. Then whatever was told is also safe from our own death.
+        """
+        self._queue.hold()
+        try:
+            yield
+        finally:
+            self._queue.release()
+            self._wake.set()
 
     async def difference(self) -> Plan:
         """What HAProxy holds against what it should hold, read now. Empty when they are equal."""

@@ -1,8 +1,8 @@
 """When a site's requests wait, end those that hold its slots most slowly, and have their clients pause.
 
 The shell around ``slow``: looks at HAProxy's counters every half second, and at streams only where a site
-has more requests than slots. A client that was ended has used up its rate on that site for a while, so that
-it cannot take the slot again at once: it is refused with 429 until then.
+has more requests than slots, more often then. A client that was ended has used up its rate on that site for
+a while, so that it cannot take the slot again at once: it is refused with 429 until then.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -20,10 +20,14 @@ from holdfast.edge.dataplane.commands import Command, DelayClient, EndSession, P
 from holdfast.edge.dataplane.limits import FIELDS, entry, slots_of
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
 from holdfast.edge.desired import Desired
-from holdfast.edge.slow import Look, client_of, floor, slowest
+from holdfast.edge.slow import LONGEST_LOOK, Look, client_of, slowest
 from holdfast.model.site import Service, Site
 
 LOOK_SECONDS = 0.5
+QUEUEING_LOOK_SECONDS = 0.25
+"""While a site's requests wait."""
+IDLE_FACTOR = 4
+"""A look that takes long (there are many streams) is not taken more often than this many times its length."""
 PAUSE_SECONDS = 30
 """A client that was ended is not answered on that site for this long."""
 BATCH = 50
@@ -37,7 +41,8 @@ class Queueing:
     """A site whose requests wait."""
 
     since: float
-    look: Look
+    looks: list[Look] = field(default_factory=list)
+    """The last seconds."""
 
 
 class Relief:
@@ -63,55 +68,58 @@ class Relief:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            begun = self._clock()
             try:
                 await self.look()
             except RuntimeLostError:
                 self._queueing.clear()
+            often = QUEUEING_LOOK_SECONDS if self._queueing else LOOK_SECONDS
+            await asyncio.sleep(max(often, IDLE_FACTOR * (self._clock() - begun)))
 
     async def look(self) -> None:
         """One look at every site. Raises RuntimeLostError."""
-        waiting = await self._waiting()
-        for name in self._queueing.keys() - waiting.keys():
+        full = await self._full()
+        holders: dict[str, list[str]] = defaultdict(list)
+        waiting: Counter[str] = Counter()
+        if full:
+            for stream in answers.streams(await self._runtime.scan("show sess")):
+                if stream.server.startswith("<"):
+                    waiting[stream.backend] += 1
+                else:
+                    holders[stream.backend].append(stream.id)
+        queueing = {name: slot for name in full if waiting[slot := self._desired.slots.get(name, "")]}
+        for name in self._queueing.keys() - queueing.keys():
             del self._queueing[name]
-        if not waiting:
-            return
-        by_slot = defaultdict(list)
-        for stream in answers.streams(await self._runtime.scan("show sess")):
-            if not stream.server.startswith("<"):
-                by_slot[stream.backend].append(stream.id)
-        for name, count in waiting.items():
-            if (slot := self._desired.slots.get(name)) is not None:
-                await self._relieve(name, count, by_slot[slot])
+        for name, slot in queueing.items():
+            await self._relieve(name, waiting[slot], holders[slot])
 
-    async def _waiting(self) -> dict[str, int]:
-        """Site → how many of its requests have no slot."""
+    async def _full(self) -> list[str]:
+        """Sites that may have more requests than slots. Not all of those wait that have no slot: an answer
+        may be on its way to its client, the origin being done with it."""
         slots = {str(self._desired.ids[name]): (name, site) for name, site in self._desired.sites.items()}
         least = min((slots_of(site) for _, site in slots.values()), default=0)
         table = await self._runtime.scan(f"show table sites data.conn_cur gt {least}")
-        found = {}
+        found = []
         for row in answers.table(table):
             name, site = slots.get(row.key, ("", None))
-            if site is not None and site.service is Service.WEB:
-                beyond = row.counters.get("conn_cur", 0) - slots_of(site)
-                if beyond > 0:
-                    found[name] = beyond
+            taken = row.counters.get("conn_cur", 0)
+            if site is not None and site.service is Service.WEB and taken > slots_of(site):
+                found.append(name)
         return found
 
     async def _relieve(self, name: str, waiting: int, ids: list[str]) -> None:
         look = Look(self._clock(), {each.id: each for each in await self._progress(ids)})
-        known = self._queueing.get(name)
-        if known is None:
-            self._queueing[name] = Queueing(look.at, look)
-            return
+        known = self._queueing.setdefault(name, Queueing(look.at))
+        known.looks.append(look)
+        while len(known.looks) > 1 and look.at - known.looks[1].at >= LONGEST_LOOK:
+            del known.looks[0]
         site = self._desired.sites.get(name)
         if site is None:
             return
-        chosen = slowest(known.look, look, waiting, floor(look.at - known.since), site.allow)
-        known.look = look
+        chosen = slowest(known.looks, waiting, look.at - known.since, site.allow)
         if not chosen:
             return
-        pauses = {client_of(each.source) for each in chosen}
+        pauses = {client for each in chosen if (client := client_of(each.source)) is not None}
         commands: list[Command] = [self._pause(site, client) for client in sorted(pauses)]
         commands += [EndSession(each.id) for each in chosen]
         for start in range(0, len(commands), BATCH):

@@ -63,9 +63,9 @@ class Roster:
         for site in sites.values():
             self.desired.put_site(site, ids[site.name], self._slot(site, str(ids[site.name])))
 
-    def signing_key(self, name: str) -> bytes:
-        """The present key of a site's signatures."""
-        return origin_key(self._store.secret, name, self._store.generation(name))
+    def signing_key(self, name: str, ahead: int = 0) -> bytes:
+        """The present key of a site's signatures; ``ahead``: that many renewals later."""
+        return origin_key(self._store.secret, name, self._store.generation(name) + ahead)
 
     def _sites(self, configuration: Configuration) -> dict[str, Site]:
         """Those of the file, and those given at run time that agree with it."""

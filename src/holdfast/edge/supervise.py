@@ -27,6 +27,8 @@ QUIET_SECONDS = 1.0
 LONGEST_STALE_SECONDS = 30.0
 """The files for the next start are rewritten after a silence, or after this long without one."""
 RELOAD_SECONDS = 120.0
+LOOK_SECONDS = 0.01
+"""Between two looks for the new worker of a reload: until it is found, it does not know the last blocks."""
 
 log = structlog.get_logger()
 
@@ -104,7 +106,8 @@ class Supervisor:
         """A new worker on a fresh rendering, without a failed request: the barrier.
 
         Sites are frozen while the old worker goes on to take enforcement and mitigations; once the new one
-        serves, it is read whole and whatever it lacks is replayed before anything else is written. ``shape``
+        serves, it is read whole and whatever it lacks is replayed before anything else is written, and those
+        who asked for that meanwhile are told (see ``Reconciler.handing_over``). ``shape``
         gives the frame to render, ``only_if_due`` leaves all as it is when that is the present one.
         Raises HoldfastError when HAProxy does not take the new configuration; the old one stays in force.
         """
@@ -125,13 +128,21 @@ class Supervisor:
         before = await self._master.find()
         if before is None:
             raise error("HAProxy does not run", "wait a second: the agent is starting it")
+        with self._reconciler.handing_over():
+            self.processes = await self._replace_worker(before)
+            self.distrust("HAProxy has a new worker")
+        self.reloads += 1
+        log.info("reloaded HAProxy", worker=self.processes.worker, leaving=self.processes.leaving)
+
+    async def _replace_worker(self, before: Processes) -> Processes:
+        """Render, reload, and wait for the new worker. Raises HoldfastError."""
         self._boot = secrets.token_hex(8)
         await self._write_files()
         with contextlib.suppress(RuntimeLostError):  # whether it did is seen by its worker
             await self._master.reload()
         deadline = asyncio.get_running_loop().time() + RELOAD_SECONDS
         while asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK_SECONDS)
             found = await self._master.find()
             if found is None and not alive(before.master):
                 raise error(
@@ -144,13 +155,8 @@ class Supervisor:
                     f"HAProxy refused the new configuration: {self._master.last_words()}", "see haproxy.log"
                 )
             if found.worker is not None and found.worker != before.worker:
-                break
-        else:
-            raise error(f"HAProxy did not reload within {RELOAD_SECONDS:.0f} s", "see haproxy.log")
-        self.processes = found
-        self._runtime.reconnect()
-        self.reloads += 1
-        log.info("reloaded HAProxy", worker=found.worker, leaving=found.leaving)
+                return found
+        raise error(f"HAProxy did not reload within {RELOAD_SECONDS:.0f} s", "see haproxy.log")
 
     async def watch(self) -> None:
         """HAProxy is dead: start it. It has another worker than ours: read it anew."""
@@ -171,8 +177,9 @@ class Supervisor:
     async def _restart(self) -> None:
         self.distrust("HAProxy is gone")
         try:
-            await self.start()
-            self.distrust("HAProxy was started anew")
+            with self._reconciler.handing_over():
+                await self.start()
+                self.distrust("HAProxy was started anew")
         except HoldfastError as failed:
             log.error("HAProxy does not start", why=str(failed))
             await asyncio.sleep(1)

@@ -108,3 +108,34 @@ async def test_what_comes_while_a_round_is_performed_stays() -> None:
     ((scopes, waiting),) = queue.finish(queue.take(Lane.SITES))
     assert (keys(scopes), waiting) == (["new", "newer"], [second])
     assert queue.next() is None
+
+
+async def test_what_is_held_is_done_once_more_and_told_then() -> None:
+    queue = Queue()
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    queue.put({A_BLOCK: (OLD, NEW)})
+    queue.wait(A_BLOCK, future)
+    queue.hold()
+    assert list(queue.finish(queue.take(Lane.ENFORCEMENT))) == []
+    assert (queue.next(), queue.is_holding) == (None, True)
+    queue.release()
+    assert (queue.next(), queue.is_holding) == (Lane.ENFORCEMENT, False)
+    assert list(queue.finish(queue.take(Lane.ENFORCEMENT))) == [([OLD, NEW], [future])]
+    assert queue.next() is None
+
+
+async def test_what_comes_back_during_a_round_stays() -> None:
+    queue = Queue()
+    first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    second: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    queue.hold()
+    queue.put({A_BLOCK: (OLD, NEW)})
+    queue.wait(A_BLOCK, first)
+    list(queue.finish(queue.take(Lane.ENFORCEMENT)))
+    queue.put({A_BLOCK: (NEW, NEWER)})
+    queue.wait(A_BLOCK, second)
+    taken = queue.take(Lane.ENFORCEMENT)
+    queue.release()
+    assert list(queue.finish(taken)) == [([NEW, NEWER], [second])]
+    assert list(queue.finish(queue.take(Lane.ENFORCEMENT))) == [([OLD, NEW], [first])]
+    assert queue.next() is None

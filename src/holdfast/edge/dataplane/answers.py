@@ -131,7 +131,7 @@ def streams(answer: str) -> Iterator[Stream]:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stream is that has a server."""
+    """How far a stream is that holds a slot of a server."""
 
     id: str
     source: str
@@ -139,7 +139,7 @@ class Progress:
     age: int
     """Seconds."""
     is_uploading: bool
-    """More of the request is to come from the client."""
+    """More of the request is to come from the client: the origin has all that came, and has not answered."""
     is_unread: bool
     """There is something for the client that it does not take."""
     uploaded: int
@@ -149,27 +149,32 @@ class Progress:
 
 PROGRESS = re.compile(
     r"^(?P<id>0x[0-9a-f]+): \[.* source=(?P<source>\S*):\d+$.*?"
+    r" srv_conn=(?P<slot>\S+),.*?"
     r" age=(?P<age>[\dhms]+)\).*?"
-    r" req\.st=(?P<request>\w+) .*?"
+    r" req\.st=(?P<request>\w+) rsp\.st=(?P<response>\w+) .*?"
     r"^  req=.* total=(?P<uploaded>\d+)\).*?"
+    r"^      buf=\S+ data=\S+ o=(?P<unsent>\d+) .*?"
     r"^  res=.* total=(?P<downloaded>\d+)\).*?"
     r"^      buf=\S+ data=\S+ o=(?P<unread>\d+) ",
     re.MULTILINE | re.DOTALL,
 )
 WHOLE = ("MSG_DONE", "MSG_CLOSING", "MSG_CLOSED", "MSG_TUNNEL")
 """States of a request of which nothing more is to come."""
+UNANSWERED = "MSG_RPBEFORE"
+NONE = "(nil)"
 
 
 def progress(answer: str) -> Progress | None:
-    """``show sess ID`` → how far it is; None where it has ended by now."""
+    """``show sess ID`` → how far it is; None where it has ended by now, or has given its slot back: what is
+    ended, too, lives on until its client has taken what HAProxy held for it, or for two minutes."""
     found = PROGRESS.search(answer)
-    if found is None:
+    if found is None or found["slot"] == NONE:
         return None
     return Progress(
         found["id"],
         found["source"],
         _seconds(found["age"]),
-        found["request"] not in WHOLE,
+        found["request"] not in WHOLE and found["response"] == UNANSWERED and found["unsent"] == "0",
         int(found["unread"]) > 0,
         int(found["uploaded"]),
         int(found["downloaded"]),

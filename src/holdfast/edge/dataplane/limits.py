@@ -12,6 +12,8 @@ FIELDS: Final = ("interval", "tolerance", "at_once", "slots", "queue", "bytes", 
 BYTES_SECONDS: Final = 10
 """The window over which a client's bytes are averaged."""
 ANY: Final = 2_147_483_647
+UNLIMITED_TOLERANCE: Final = 1_000_000
+"""Microseconds: the threads of HAProxy do not read their clocks at the same moment."""
 
 
 def slots_of(site: Site) -> int:
@@ -30,7 +32,7 @@ def entry(limits: Limits, slots: int) -> str:
     interval = 1_000_000 // rate if rate else 0
     numbers = (
         interval,
-        interval * (limits.burst - 1) if rate else 0,
+        interval * (limits.burst - 1) if rate else UNLIMITED_TOLERANCE,
         limits.requests_at_once,
         slots,
         limits.queue,

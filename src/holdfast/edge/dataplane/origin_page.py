@@ -1,5 +1,5 @@
 """What a visitor sees when the edge is there and the site is not: its origin is down, slow, or has more
-visitors than it can serve. One page in all languages: HAProxy makes these answers where no rule can choose."""
+visitors than it can serve. One page for all languages: HAProxy answers here where no rule can choose."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "en": (
         "This site cannot be reached right now",
         "Your connection works, and so does the protection in front of this site; the site’s own server"
-        " does not answer, or has too many visitors. Please try again in a minute. Nothing that you sent was stored"
-        " here.",
+        " does not answer, or has too many visitors. Please try again in a minute.",
     ),
     "de": (
         "Diese Website ist gerade nicht erreichbar",
@@ -21,7 +20,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "fr": (
         "Ce site est momentanément injoignable",
-        "Votre connexion fonctionne, et la protection devant ce site aussi ; le serveur du site ne répond"
+        "Votre connexion fonctionne, et la protection devant ce site aussi ; le serveur du site ne répond"
         " pas ou a trop de visiteurs. Veuillez réessayer dans une minute.",
     ),
     "es": (

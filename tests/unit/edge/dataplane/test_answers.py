@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.edge.dataplane import answers
-from holdfast.edge.dataplane.answers import Processes, Row, Stream
+from holdfast.edge.dataplane.answers import Processes, Progress, Row, Stream
 from holdfast.edge.dataplane.picture import Authority, Listed, Server
 
 NOT_KNOWN = [
@@ -138,10 +138,108 @@ def test_tables_and_streams_are_read() -> None:
         Row("7|a.test/x=y", {"use": 1, "exp": 1, "conn_cur": 2}),
     ]
     assert list(answers.streams(STREAMS)) == [
-        Stream("0x7f566c041750", "127.0.0.1:43936", "web", "slot1"),
-        Stream("0x7f56640392a0", "unix:1", "GLOBAL", "<NONE>"),
+        Stream("0x7f566c041750", "127.0.0.1:43936", "web", "slot1", "o1"),
+        Stream("0x7f56640392a0", "unix:1", "GLOBAL", "<NONE>", "<none>"),
     ]
     assert list(answers.stream_numbers(STREAM)) == [("0x7f566c041750", "42")]
+
+
+PROGRESS = """\
+0x55e42e1acc00: [22/Nov/2026:20:33:31.900886] id=4 proto=tcpv4 source={source}
+  flags=0xc4a, conn_retries=0, conn_exp=<NEVER> conn_et=0x000 srv_conn={slot}, pend_pos=(nil) waiting=0
+  frontend=web (id=2 mode=http), listener=? (id=1) addr=127.0.0.1:10982
+  backend=slot0 (id=74 mode=http) addr=127.0.0.1:52966
+  server=o7ece1c126880 (id=1) addr=127.0.0.1:38137
+  task=0x55e42e3ce410 (state=0x00 nice=0 calls=3 rate=0 exp=2s tmask=0x1 age={age})
+  txn=0x55e42e3ce750 flags=0x3000 meth=1 status=200 req.st={request} rsp.st={response} req.f=0x4c rsp.f=0x0d
+  scf=0x55e42de4ce80 flags=0x00000080 state=EST endp=CONN,0x7fe0e4038f80,0x02004001 sub=3
+      co0=0x7fe0e40393f0 ctrl=tcpv4 xprt=RAW mux=H1 data=STRM target=LISTENER:0x55e42de5ce60
+      flags=0x80000300 fd=26 fd.state=10 updt=0 fd.tmask=0x1
+  scb=0x55e42e194330 flags=0x00000211 state=EST endp=CONN,0x55e42e3cfb10,0x009c0001 sub=0
+      co1=0x55e42e3ce5b0 ctrl=tcpv4 xprt=RAW mux=H1 data=STRM target=SERVER:0x55e42dfd6c50
+      flags=0x00000300 fd=27 fd.state=10122 updt=0 fd.tmask=0x1
+  req=0x55e42e1acc20 (f=0x49c40080 an=0x8000 pipe=0 tofwd=0 total={uploaded})
+      an_exp=<NEVER> rex=<NEVER> wex=<NEVER>
+      buf=0x55e42e1acc28 data=(nil) o={unsent} p=0 i=0 size=0
+      htx=0x55e40f8f3800 flags=0x0 size=0 data=0 used=0 wrap=NO extra=0
+  res=0x55e42e1acc80 (f=0x88070202 an=0x4000000 pipe=0 tofwd=-1 total={downloaded})
+      an_exp=<NEVER> rex=<NEVER> wex=1m57s
+      buf=0x55e42e1acc88 data=0x55e42e21a530 o={unread} p=3720 i=12664 size=16384
+      htx=0x55e42e21a530 flags=0x0 size=16336 data=3720 used=1 wrap=NO extra=803896
+
+"""
+READS = {
+    "source": "127.0.1.1:48325",
+    "slot": "0x55e42dfd6c50",
+    "age": "3s",
+    "request": "MSG_DONE",
+    "response": "MSG_DATA",
+    "uploaded": 62,
+    "unsent": 0,
+    "downloaded": 2196256,
+    "unread": 3720,
+}
+"""A client that does not read, as it was told; the cases say what differed in others."""
+UPLOADS = {
+    **{"request": "MSG_DATA", "response": "MSG_RPBEFORE"},
+    **{"uploaded": 20078, "downloaded": 0, "unread": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, Progress("0x55e42e1acc00", "127.0.1.1", 3, False, True, 62, 2196256)),
+        (UPLOADS, Progress("0x55e42e1acc00", "127.0.1.1", 3, True, False, 20078, 0)),
+        pytest.param(
+            {**UPLOADS, "unsent": 16320},
+            Progress("0x55e42e1acc00", "127.0.1.1", 3, False, False, 20078, 0),
+            id="the origin does not take what was sent",
+        ),
+        pytest.param(
+            {**UPLOADS, "response": "MSG_DATA", "downloaded": 207},
+            Progress("0x55e42e1acc00", "127.0.1.1", 3, False, False, 20078, 207),
+            id="a conversation, such as of gRPC",
+        ),
+        pytest.param(
+            {"response": "MSG_RPBEFORE", "downloaded": 0, "unread": 0, "age": "1m1s"},
+            Progress("0x55e42e1acc00", "127.0.1.1", 61, False, False, 62, 0),
+            id="waits for the origin",
+        ),
+        pytest.param(
+            {
+                "request": "MSG_TUNNEL",
+                "response": "MSG_TUNNEL",
+                "unread": 0,
+                "age": "1h2m",
+                "source": "::1:34798",
+            },
+            Progress("0x55e42e1acc00", "::1", 3720, False, False, 62, 2196256),
+            id="a WebSocket over IPv6",
+        ),
+        pytest.param(
+            {"source": "unix:9999"},
+            Progress("0x55e42e1acc00", "unix", 3, False, True, 62, 2196256),
+            id="behind the TLS port",
+        ),
+        pytest.param({"slot": "(nil)"}, None, id="ended, but its client has not noticed"),
+    ],
+)
+def test_how_far_a_stream_is(told: dict[str, object], expected: Progress | None) -> None:
+    assert answers.progress(PROGRESS.format(**{**READS, **told})) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        ("proc.refused_banned: type=sint value=<0>\n\n", 0),
+        ("proc.refused_banned: type=sint value=<1234>\n\n", 1234),
+        ("Variable not found.\n\n", 0),
+        ("", 0),
+    ],
+)
+def test_a_variable_is_a_number(answer: str, number: int) -> None:
+    assert answers.variable(answer) == number
 
 
 PROCESSES = """#<PID>          <type>          <reloads>       <uptime>        <version>
@@ -181,6 +279,7 @@ def test_a_refusal_is_read_as_nothing(answer: str) -> None:
     assert answers.authorities(answer) == {}
     assert list(answers.table(answer)) == []
     assert list(answers.streams(answer)) == []
+    assert answers.progress(answer) is None
     with pytest.raises(ValueError, match="no master"):
         answers.processes(answer)
 

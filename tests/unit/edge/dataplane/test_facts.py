@@ -12,6 +12,7 @@ import pytest
 from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.facts import (
     ALLOW_MASKS,
+    CHECK,
     SiteId,
     allow_keys,
     block_facts,
@@ -51,7 +52,7 @@ def test_a_plain_site() -> None:
     }
     ((key, server),) = picture.servers.items()
     assert key[0] == "slot4"
-    assert server.arguments == "192.0.2.1:80 pool-max-conn 256 pool-purge-delay 10s check inter 2s"
+    assert server.arguments == f"192.0.2.1:80 pool-max-conn 256 pool-purge-delay 10s {CHECK}"
     assert (server.maxconn, server.checked, server.in_service) == (100, True, True)
     assert not picture.certificates
     assert not picture.authorities
@@ -66,7 +67,7 @@ def test_a_site_passed_through_has_names_of_its_own_kind_and_nothing_else() -> N
     }
 
 
-TLS = "pool-max-conn 256 pool-purge-delay 10s check inter 2s ssl verify required ca-file"
+TLS = f"pool-max-conn 256 pool-purge-delay 10s {CHECK} ssl verify required ca-file"
 NAMED = "sni str(o.test) verifyhost o.test alpn"
 
 
@@ -74,7 +75,7 @@ NAMED = "sni str(o.test) verifyhost o.test alpn"
     ("origin", "words"),
     [
         (Origin(ip_address("2001:db8::1"), 8080), ["[2001:db8::1]:8080 pool-max-conn"]),
-        (replace(PLAIN, protocol=Protocol.HTTP2), ["inter 2s proto h2"]),
+        (replace(PLAIN, protocol=Protocol.HTTP2), [f"{CHECK} proto h2"]),
         (
             Origin(ip_address("192.0.2.1"), 443, OriginTls("o.test")),
             [f"192.0.2.1:443 {TLS} @system-ca {NAMED} http/1.1 check-ssl check-sni o.test"],

@@ -9,28 +9,27 @@ from pathlib import PurePosixPath
 import pytest
 
 from holdfast.edge.dataplane.commands import Places
-from holdfast.edge.dataplane.picture import META, ORDER, Authority, Listed, Maps, Picture, Server
+from holdfast.edge.dataplane.picture import META, ORDER, Authority, Flag, Listed, Maps, Picture, Server
 from holdfast.edge.dataplane.render import Frame, configuration, files
 
 PLACES = Places(PurePosixPath("/run/holdfast"))
 FRAME = Frame(PLACES, "e1", ("*:80",), ("*:443",), 443, 3, 2, 2, 10_000)
 EMPTY = Picture()
 
-REQUEST_PATH = [
+WEB_PATH = [
     "connection",
     "forwarder",
+    "client",
     "gateway",
     "host",
+    "suspicion",
     "enforcement",
     "allow list",
-    "clearance",
-    "limits",
-    "signatures",
-    "challenge",
-    "https",
-    "queue",
-    "open",
-    "origin",
+    "route",
+]
+SITE_PATH = [
+    *("clearance", "limits", "signatures", "challenge", "hsts", "open", "origin"),
+    *("leave", "watch", "https", "busy", "signing"),
 ]
 """Banned sources → host → unknown host → enforcement → allow list → clearance → limits → signatures →
 challenge → the site's queue → origin: the order of the design."""
@@ -38,32 +37,52 @@ challenge → the site's queue → origin: the order of the design."""
 
 def section(text: str, title: str) -> list[str]:
     """The lines of one section, without their indentation."""
-    start = text.index(f"{title}\n")
+    start = text.index(f"{title} from ")
     return [line.strip() for line in text[start:].split("\n\n")[0].splitlines()[1:]]
 
 
 def test_the_sections_of_the_request_path_come_in_order() -> None:
-    lines = section(configuration(FRAME, EMPTY), "frontend web")
-    titles = [line.removeprefix("# ").partition(":")[0] for line in lines if line.startswith("# ")]
-    assert [title.removesuffix(" (reserved)") for title in titles] == REQUEST_PATH
+    text = configuration(FRAME, EMPTY)
+    for title, path in (("frontend web", WEB_PATH), ("defaults sites", SITE_PATH)):
+        lines = section(text, title)
+        titles = [line.removeprefix("# ").partition(":")[0] for line in lines if line.startswith("# ")]
+        assert [each.removesuffix(" (reserved)") for each in titles] == path
 
 
-def test_enforcement_is_decided_before_anything_that_an_allow_list_lets_pass() -> None:
-    lines = section(configuration(FRAME, EMPTY), "frontend web")
-    order = [
-        next(number for number, line in enumerate(lines) if pattern in line)
-        for pattern in (
-            f"map_ip({PLACES.map(Maps.BANS)})",
-            f"map({PLACES.map(Maps.HOSTS)})",
-            "status 421",
-            f"map({PLACES.map(Maps.BLOCK_CUSTOMERS)})",
-            "status 451",
-            f"map({PLACES.map(Maps.ALLOW)})",
-            "status 429",
-            "use_backend",
-        )
-    ]
+@pytest.mark.parametrize(
+    ("title", "patterns"),
+    [
+        (
+            "frontend web",
+            [
+                f"map_ip({PLACES.map(Maps.BANS)})",
+                f"map({PLACES.map(Maps.HOSTS)})",
+                "status 421",
+                f"map({PLACES.map(Maps.BLOCK_CUSTOMERS)})",
+                "http-request allow",
+                "status 451",
+                f"map({PLACES.map(Maps.ALLOW)})",
+                "use_backend",
+            ],
+        ),
+        ("defaults sites", ["status 429", "add-header X-Forwarded-For", "http-request allow", "status 503"]),
+    ],
+)
+def test_what_refuses_more_is_decided_first(title: str, patterns: list[str]) -> None:
+    lines = section(configuration(FRAME, EMPTY), title)
+    order = [next(number for number, line in enumerate(lines) if pattern in line) for pattern in patterns]
     assert order == sorted(order)
+
+
+def test_whoever_leaves_early_is_neither_blocked_nor_concerned_by_an_allow_list() -> None:
+    (leave,) = (
+        line
+        for line in section(configuration(FRAME, EMPTY), "frontend web")
+        if line.startswith("http-request allow")
+    )
+    assert "!{ var(txn.blk) -m found }" in leave
+    assert f"!{{ var(txn.sid),map({PLACES.map(Maps.BLOCK_PATHS)}) -m found }}" in leave
+    assert f"!{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}" in leave
 
 
 def test_bans_are_looked_up_where_tcp_is_accepted() -> None:
@@ -83,12 +102,12 @@ def test_every_map_is_named_by_some_rule(name: str) -> None:
 
 def test_slots_are_there_before_they_are_needed() -> None:
     text = configuration(FRAME, EMPTY)
-    assert re.findall(r"^backend ((?:slot|pass)\d+)$", text, re.MULTILINE) == [
-        *("slot0", "slot1", "slot2"),
+    assert re.findall(r"^backend ((?:slot|pass)\d+) from \w+$", text, re.MULTILINE) == [
         *("pass0", "pass1"),
+        *("slot0", "slot1", "slot2"),
     ]
     assert "mode tcp" in section(text, "backend pass1")
-    assert section(text, "backend slot2") == ["balance roundrobin"]
+    assert section(text, "backend slot2") == []
 
 
 def test_a_server_stands_in_its_slot() -> None:
@@ -98,7 +117,7 @@ def test_a_server_stands_in_its_slot() -> None:
         ("pass0", "o1"): Server(5, arguments="192.0.2.3:443 check"),
     }
     text = configuration(FRAME, Picture(servers=servers))
-    assert section(text, "backend slot1")[1:] == [
+    assert section(text, "backend slot1") == [
         "server o1 192.0.2.1:80 check maxconn 5",
         "server o2 192.0.2.2:80 check maxconn 7",
     ]
