@@ -133,9 +133,13 @@ async def take(lab: Lab, host: str, source: str, rate: int, seconds: float) -> i
     return read
 
 
-async def give(lab: Lab, host: str, source: str, rate: int, seconds: float) -> Answer:
+async def give(lab: Lab, host: str, source: str, rate: int, seconds: float, *, tls: bool = False) -> Answer:
     """Send a body at so many bytes a second."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", lab.http, local_addr=(source, 0))
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", lab.https if tls else lab.http, local_addr=(source, 0)
+    )
+    if tls:
+        await writer.start_tls(trusting(), server_hostname=host)
     parts = int(seconds / TICK)
     length = int(rate * TICK)
     head = f"POST /give HTTP/1.1\r\nHost: {host}\r\nContent-Length: {parts * length}\r\n\r\n"

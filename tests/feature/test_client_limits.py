@@ -153,6 +153,22 @@ async def test_without_a_rate_nobody_is_refused(tmp_path: Path) -> None:
         assert load.failures == []
 
 
+async def test_the_first_requests_of_a_client_may_come_together(tmp_path: Path) -> None:
+    """On several of HAProxy's threads: each reads what another may just have charged. The client is made new
+    again thousands of times. (``gpt0`` wraps around: a fault would show in half of each 71 minutes.)"""
+    certificate = str(write_certificate(tmp_path / "one.pem", "a.test"))
+    limits = {"requests_per_second": 100_000, "burst": 1_000_000}
+    document = site("a", ["a.test"], 9, certificate=certificate, https="redirect", limits=limits)
+    async with running(tmp_path, [document], threads=2) as (lab, edge):
+        key = f"{V4}|{edge.desired.ids['a']}"
+        async with wrk(lab.http, "a.test") as load:
+            deadline = time.monotonic() + 2
+            while time.monotonic() < deadline:
+                await edge.runtime.scan(f"set table clients key {key} data.gpt0 0")
+        assert load.requests > 1_000
+        assert load.failures == []
+
+
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
 async def test_requests_at_once(tmp_path: Path, family: str, protocol: str) -> None:

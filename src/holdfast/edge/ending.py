@@ -59,6 +59,8 @@ def noted_under(scope: Scope, table: str, sites: Iterable[Site]) -> set[str]:
     touched = list(sites)
     for row in answers.table(table):
         number, _, address = row.key.partition("|")
+        client, is_web, rest = address.partition("|")
+        address = rest if is_web and "/" not in client else address
         hostname, slash, path = address.partition("/")
         if row.counters.get("conn_cur", 0) and any(
             any(covers(pattern, hostname) for pattern in site.hostnames)

@@ -8,6 +8,7 @@ a while, so that it cannot take the slot again at once: it is refused with 429 u
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -130,7 +131,11 @@ class Relief:
 
     async def _progress(self, ids: Iterable[str]) -> list[answers.Progress]:
         told = await self._runtime.scans([f"show sess {id}" for id in ids])
-        return [found for each in told if (found := answers.progress(each)) is not None]
+        found = [each for text in told if (each := answers.progress(text)) is not None]
+        table = answers.table(await self._runtime.scan("show table open data.conn_cur gt 0"))
+        notes = (row.key.split("|", 2) for row in table)
+        clients = {note[0]: note[1] for note in notes if len(note) == 3}
+        return [dataclasses.replace(each, source=clients.get(each.number, each.source)) for each in found]
 
     def _pause(self, site: Site, client: str) -> DelayClient:
         """See ``rules.limits``: its theoretical arrival time lies that far ahead of what is tolerated."""

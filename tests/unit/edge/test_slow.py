@@ -16,15 +16,15 @@ LONG = 3.0
 
 
 def uploader(id: str = "0x1", moved: int = 100, *, age: int = 9, source: str = "192.0.2.1") -> Progress:
-    return Progress(id, source, age, True, False, uploaded=moved, downloaded=0)
+    return Progress(id, "1", source, age, True, False, uploaded=moved, downloaded=0)
 
 
 def reader(id: str = "0x1", moved: int = 100, *, age: int = 9, source: str = "192.0.2.1") -> Progress:
-    return Progress(id, source, age, False, True, uploaded=60, downloaded=moved)
+    return Progress(id, "1", source, age, False, True, uploaded=60, downloaded=moved)
 
 
 def waits_for_origin(id: str = "0x1", *, age: int = 9) -> Progress:
-    return Progress(id, "192.0.2.1", age, False, False, uploaded=60, downloaded=0)
+    return Progress(id, "1", "192.0.2.1", age, False, False, uploaded=60, downloaded=0)
 
 
 def look(at: float, *holders: Progress) -> Look:

@@ -134,8 +134,10 @@ class Progress:
     """How far a stream is that holds a slot of a server."""
 
     id: str
+    number: str
+    """What is ``%rt`` in a log line."""
     source: str
-    """The client's address."""
+    """The client's address, where there is no TLS and no balancer in between."""
     age: int
     """Seconds."""
     is_uploading: bool
@@ -148,7 +150,7 @@ class Progress:
 
 
 PROGRESS = re.compile(
-    r"^(?P<id>0x[0-9a-f]+): \[.* source=(?P<source>\S*):\d+$.*?"
+    r"^(?P<id>0x[0-9a-f]+): \[[^]]*\] id=(?P<number>\d+) .* source=(?P<source>\S*):\d+$.*?"
     r" srv_conn=(?P<slot>\S+),.*?"
     r" age=(?P<age>[\dhms]+)\).*?"
     r" req\.st=(?P<request>\w+) rsp\.st=(?P<response>\w+) .*?"
@@ -172,6 +174,7 @@ def progress(answer: str) -> Progress | None:
         return None
     return Progress(
         found["id"],
+        found["number"],
         found["source"],
         _seconds(found["age"]),
         found["request"] not in WHOLE and found["response"] == UNANSWERED and found["unsent"] == "0",

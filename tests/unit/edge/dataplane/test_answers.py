@@ -189,21 +189,21 @@ UPLOADS = {
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        ({}, Progress("0x55e42e1acc00", "127.0.1.1", 3, False, True, 62, 2196256)),
-        (UPLOADS, Progress("0x55e42e1acc00", "127.0.1.1", 3, True, False, 20078, 0)),
+        ({}, Progress("0x55e42e1acc00", "4", "127.0.1.1", 3, False, True, 62, 2196256)),
+        (UPLOADS, Progress("0x55e42e1acc00", "4", "127.0.1.1", 3, True, False, 20078, 0)),
         pytest.param(
             {**UPLOADS, "unsent": 16320},
-            Progress("0x55e42e1acc00", "127.0.1.1", 3, False, False, 20078, 0),
+            Progress("0x55e42e1acc00", "4", "127.0.1.1", 3, False, False, 20078, 0),
             id="the origin does not take what was sent",
         ),
         pytest.param(
             {**UPLOADS, "response": "MSG_DATA", "downloaded": 207},
-            Progress("0x55e42e1acc00", "127.0.1.1", 3, False, False, 20078, 207),
+            Progress("0x55e42e1acc00", "4", "127.0.1.1", 3, False, False, 20078, 207),
             id="a conversation, such as of gRPC",
         ),
         pytest.param(
             {"response": "MSG_RPBEFORE", "downloaded": 0, "unread": 0, "age": "1m1s"},
-            Progress("0x55e42e1acc00", "127.0.1.1", 61, False, False, 62, 0),
+            Progress("0x55e42e1acc00", "4", "127.0.1.1", 61, False, False, 62, 0),
             id="waits for the origin",
         ),
         pytest.param(
@@ -214,12 +214,12 @@ UPLOADS = {
                 "age": "1h2m",
                 "source": "::1:34798",
             },
-            Progress("0x55e42e1acc00", "::1", 3720, False, False, 62, 2196256),
+            Progress("0x55e42e1acc00", "4", "::1", 3720, False, False, 62, 2196256),
             id="a WebSocket over IPv6",
         ),
         pytest.param(
             {"source": "unix:9999"},
-            Progress("0x55e42e1acc00", "unix", 3, False, True, 62, 2196256),
+            Progress("0x55e42e1acc00", "4", "unix", 3, False, True, 62, 2196256),
             id="behind the TLS port",
         ),
         pytest.param({"slot": "(nil)"}, None, id="ended, but its client has not noticed"),

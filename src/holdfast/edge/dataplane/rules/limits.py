@@ -113,11 +113,14 @@ def busy_rules(context: Context) -> list[str]:
     )
     half = f"{number('slots')},div(2),sub(txn.mine)"
     crowding = f"{BUSY} !{FREE} {{ sc_conn_cur(0) gt {LEAST_SHARE} }} {{ {half} lt 0 }}"
-    beyond = f"{BUSY} !{FREE} {{ {number('queue')},add(txn.room) lt 0 }}"
+    # Not txn.room: what was ended, or has given its slot back, counts there until its client has noticed.
+    # Of a slow one that is two minutes, in which it would have a place in the queue.
+    beyond = f"{BUSY} !{FREE} {{ {number('queue')},sub(txn.queued) le 0 }}"
     waits = f"{BUSY} !{FREE} !{{ req.fhdr(content-type) -m beg application/grpc }}"
     return [
         _refusal(Reason.AT_ONCE, crowding, _too_many("this site is busy, fewer at the same time", "1")),
         _watched(Reason.AT_ONCE, crowding),
+        f"http-request set-var(txn.queued) queue if {BUSY}",
         _refusal(Reason.QUEUE, beyond, full),
         _watched(Reason.QUEUE, beyond),
         f"http-request return {full} if {BUSY} {{ sc_conn_cur(1) gt {most} }}"

@@ -14,10 +14,11 @@ LONG_RESPONSE_BYTES = 262_144
 def open_rules(context: Context) -> list[str]:
     """What may stay open for long, once it begins to be sent.
 
-    It is noted as ``NUMBER|host/path``, with the stream's own number, so that a later block can end it (see
-    ``edge.ending``): sc2 of the response. A block that has come since the request passed, while it waited in
-    the queue or for the origin, is enforced here, as nothing was open then that could have been ended. The
-    path of such a one is compared without resolving dots, which HAProxy does for requests only.
+    It is noted as ``NUMBER|CLIENT|host/path``, with the stream's own number, so that a later block can end it
+    (see ``edge.ending``) and relief knows whose it is: sc2. A block that has come since the request passed,
+    while it waited in the queue or for the origin, is enforced here, as nothing was open then that could have
+    been ended. The path of such a one is compared without resolving dots, which HAProxy does for requests
+    only.
     """
     at = context.places.map
     blocked = "{ var(txn.blk) -m found }"
@@ -30,6 +31,9 @@ def open_rules(context: Context) -> list[str]:
     )
     return [
         "http-request set-var(txn.opath) path",
+        # What is sent slowly has no response yet: relief must find whose it is.
+        "http-request set-var-fmt(txn.stream) %rt unless { method GET HEAD }",
+        f"http-request track-sc2 {_note(context)} table open unless {{ method GET HEAD }}",
         "http-response allow if { res.hdr(content-length) -m found } !{ status 101 }"
         f" {{ res.hdr_val(content-length) lt {LONG_RESPONSE_BYTES} }}",
         "http-response allow if { status 204 304 }",
@@ -42,9 +46,14 @@ def open_rules(context: Context) -> list[str]:
         f"http-response sc-inc-gpc({Reason.BLOCKED},1) if {blocked}",
         f"http-response return status 451 {answer} if {blocked} {legal}",
         f"http-response return status 403 {answer} if {blocked}",
-        "http-response set-var-fmt(txn.stream) %rt",
-        "http-response track-sc2 var(txn.stream),concat(|,txn.host),concat(,txn.opath) table open",
+        "http-response set-var-fmt(txn.stream) %rt if !{ var(txn.stream) -m found }",
+        f"http-response track-sc2 {_note(context)} table open",
     ]
+
+
+def _note(context: Context) -> str:
+    """Behind the TLS port, and behind balancers, HAProxy tells nowhere else whose a stream is."""
+    return f"var(txn.stream),concat(|,{context.scope}.ip),concat(|,txn.host),concat(,txn.opath)"
 
 
 def origin_rules(context: Context) -> list[str]:
@@ -80,11 +89,19 @@ def signing_rules(context: Context) -> list[str]:
     RFC 2104): a key of the whole edge would let each customer reach the origins of all others."""
     asked = f"{{ var(txn.flags),and({Flag.SIGN}) -m bool }}"
     known = "{ var(txn.key) -m found }"
+    absolute = "{ var(txn.target) -m reg ^[a-zA-Z][a-zA-Z0-9+.-]*:// }"
     return [
         f"http-request set-var(txn.key) var(txn.sid),map({context.places.map(Maps.SIGNING)}) if {asked}",
+        # Origins differ in what they make of an absolute target: they get the path only, as RFC 9112 (section
+        # 3.2.1) has it. Of "*" HAProxy knows no path.
+        f"http-request set-var(txn.target) url if {known}",
+        f"http-request set-uri %[pathq] if {known} {absolute} {{ pathq -m beg / }} !{{ req.ver 2.0 }}",
+        f"http-request set-uri / if {known} {absolute} !{{ pathq -m beg / }} !{{ req.ver 2.0 }}",
+        f"http-request set-var(txn.target) pathq if {known} {absolute}",
         f"http-request set-var(txn.time) date if {known}",
         "http-request set-var-fmt(txn.signed)"
-        f' "%[var(txn.time)]|%[var({context.scope}.ip)]|%[method]|%[req.fhdr(host)]|%[pathq]" if {known}',
+        f' "%[var(txn.time)]|%[var({context.scope}.ip)]|%[method]|%[req.fhdr(host)]|%[var(txn.target)]"'
+        f" if {known}",
         "http-request set-header X-Holdfast-Signature"
         f' "t=%[var(txn.time)];c=%[var({context.scope}.ip)];'
         f's=%[var(txn.signed),hmac(sha256,txn.key),hex,lower]" if {known}',
