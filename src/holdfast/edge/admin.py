@@ -22,14 +22,13 @@ from holdfast.edge.dataplane.runtime import RuntimeLostError
 from holdfast.edge.settings import dotted
 from holdfast.edge.status import take_snapshot
 from holdfast.edge.store import dump_enforcement
-from holdfast.model.ban import Ban, parse_network, parse_source
+from holdfast.model.ban import LONGEST_BAN, Ban, parse_network, parse_source
 from holdfast.model.enforcement import CustomerScope, Enforcement, HostScope, PathScope, Scope, SiteScope
 from holdfast.model.errors import HoldfastError, Mistake, error
 from holdfast.model.hostname import WILDCARD, parse_hostname
 from holdfast.model.path import parse_prefix
 
 BIGGEST_REQUEST = 1 << 24
-LONGEST_BAN = timedelta(days=1)
 
 
 class Request(BaseModel):

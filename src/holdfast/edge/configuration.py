@@ -235,9 +235,13 @@ def _check_service(settings: SiteSettings, service: Service, mistakes: Mistakes,
                     "a tcp site is passed through unopened",
                     f"remove {name}, or set service to 'web'",
                 )
-        if settings.https != "optional" or settings.sign:
-            mistakes.add(place, "a tcp site has no requests to redirect or sign", "remove https and sign")
-        if counting := sorted(settings.limits.model_fields_set - {"origin_connections"}):
+        if settings.https != "optional" or settings.sign or settings.watch_only:
+            mistakes.add(
+                place,
+                "a tcp site has no requests to redirect, sign or watch",
+                "remove https, sign and watch_only",
+            )
+        if counting := sorted(settings.limits.model_fields_set - {"origin_connections", "queue"}):
             mistakes.add(
                 f"{place}.limits", "a tcp site has no requests to count", f"remove {', '.join(counting)}"
             )

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.model.site import Limits, Site
+from holdfast.model.site import LONGEST_BURST_SECONDS, Limits, Site
 
 FIELDS: Final = ("interval", "tolerance", "at_once", "slots", "queue", "bytes", "body")
 """Their order in the text; HAProxy counts from 1."""
 BYTES_SECONDS: Final = 10
 """The window over which a client's bytes are averaged."""
 ANY: Final = 2_147_483_647
-UNLIMITED_TOLERANCE: Final = 1_000_000
-"""Microseconds: the threads of HAProxy do not read their clocks at the same moment."""
+UNLIMITED_TOLERANCE: Final = LONGEST_BURST_SECONDS * 1_000_000
+"""Microseconds: who had used up a limit that is gone now, and HAProxy's threads, whose clocks differ."""
 
 
 def slots_of(site: Site) -> int:

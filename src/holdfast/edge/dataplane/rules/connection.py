@@ -77,15 +77,17 @@ def _judged(context: Context, on: str, only: str, counter: int, budget: int) -> 
         f"{on} set-var(sess.over) int({Refusal.AT_ONCE}) if {{ sc_conn_cur({counter}) gt {tight} }}"
         f" {{ dst_conn gt {budget * 3 // 4} }}{counted}",
     ]
-    if context.watch_only:
-        lines += [_count(on, refusal, refusal.watched) for refusal in (Refusal.RATE, Refusal.AT_ONCE)]
-        lines.append(f"{on} unset-var(sess.over) if {over}")
     lines += [
         f"{on} set-var(sess.now) date if {{ var(sess.ban) -m found }} or {over}",
         f"{on} set-var(sess.over) int({Refusal.BANNED})"
         " if { var(sess.ban) -m found } { var(sess.ban),sub(sess.now) gt 0 }",
         f"{on} unset-var(sess.over) if {over} {{ src,map_ip({at(Maps.SPARED)}) -m found }}",
         f"{on} unset-var(sess.over) if {over} {{ src,map_ip({at(Maps.CLEARED)}),sub(sess.now) gt 0 }}",
+    ]
+    if context.watch_only:
+        lines += [_count(on, refusal, refusal.watched) for refusal in (Refusal.RATE, Refusal.AT_ONCE)]
+        lines.append(f"{on} unset-var(sess.over) if {over} !{{ var(sess.over) -m int {Refusal.BANNED} }}")
+    lines += [
         *(_count(on, refusal, refusal.counter) for refusal in Refusal),
         f"{on} reject if {over}",
     ]
@@ -104,8 +106,8 @@ def client_rules(context: Context) -> list[str]:
     return [
         f"{on} set-var({scope}.ip) src,concat()",
         f"{on} set-var({scope}.net) src,ipmask(32,64),concat()",
-        f"{on} set-var-fmt({scope}.for) for=%[src] if {{ src 0.0.0.0/0 }}",
-        f'{on} set-var-fmt({scope}.for) "for=\\"[%[src]]\\"" unless {{ src 0.0.0.0/0 }}',
+        f"{on} set-var-fmt({scope}.for) for=%[src] unless {{ src -m sub : }}",
+        f'{on} set-var-fmt({scope}.for) "for=\\"[%[src]]\\"" if {{ src -m sub : }}',
     ]
 
 

@@ -23,7 +23,7 @@ LEAST_SHARE = 8
 FREE = "{ var(txn.free) -m found }"
 OVER = "{ var(txn.wait) -m int gt 0 }"
 MANY = f"{{ {number('at_once')},sub(txn.mine) lt 0 }}"
-LONG = f"{{ var(txn.length) -m found }} {{ {number('body')},sub(txn.length) lt 0 }}"
+LONG = f"{{ var(txn.length) -m int gt 0 }} {{ {number('body')},sub(txn.length) lt 0 }}"
 BUSY = "{ var(txn.room) -m int lt 0 }"
 WATCHING = f"{{ var(txn.flags),and({Flag.WATCH}) -m bool }}"
 
@@ -34,10 +34,12 @@ def rate_rules(context: Context) -> list[str]:
         f"http-request set-var(txn.lim) var(txn.sid),map({context.places.map(Maps.LIMITS)},{DEFAULT})",
         f"http-request track-sc0 var({context.scope}.net),concat(|,txn.sid) table clients if !{FREE}",
         "http-request set-var(txn.us) date(0,us)",
-        f"http-request set-var(txn.ahead) sc_get_gpt0(0),sub(txn.us),and({WRAP})",
+        # Read once: another thread may charge the client's first request meanwhile.
+        "http-request set-var(txn.tat) sc_get_gpt0(0)",
+        f"http-request set-var(txn.ahead) var(txn.tat),sub(txn.us),and({WRAP})",
         # Long past; or a client that was not known before, or is not counted at all.
         f"http-request set-var(txn.ahead) int(0) if {{ var(txn.ahead) -m int gt {ANY} }}"
-        " or { sc_get_gpt0(0) eq 0 }",
+        " or { var(txn.tat) -m int eq 0 }",
         f"http-request set-var(txn.wait) {number('tolerance')},sub(txn.ahead),neg",
         _refusal(
             Reason.RATE,
@@ -50,7 +52,7 @@ def rate_rules(context: Context) -> list[str]:
         _refusal(Reason.AT_ONCE, MANY, _too_many("fewer at the same time, please", "1")),
         "http-request set-var(txn.all) sc_conn_cur(1)",
         f"http-request set-var(txn.room) {number('slots')},sub(txn.all)",
-        f"http-request set-var(txn.length) req.hdr_val(content-length) if !{FREE} !{{ method GET HEAD }}",
+        f"http-request set-var(txn.length) req.body_size if !{FREE}",
         _refusal(
             Reason.BODY,
             LONG,
@@ -127,6 +129,6 @@ def busy_rules(context: Context) -> list[str]:
         f" {{ sc_inc_gpc({Reason.QUEUE},1) gt 0 }}",
         f"http-request sc-inc-gpc({QUEUED},1) if {BUSY}",
         f"http-request set-priority-class sc_conn_cur(0) if {BUSY}",
-        f"http-request wait-for-body time 5s at-least 8192 if {waits} {{ req.hdr_val(content-length) gt 0 }}"
+        f"http-request wait-for-body time 5s at-least 8192 if {waits} {{ req.body_size gt 0 }}"
         f" or {waits} {{ req.fhdr(transfer-encoding) -m found }}",
     ]

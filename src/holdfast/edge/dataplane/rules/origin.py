@@ -35,7 +35,7 @@ def open_rules(context: Context) -> list[str]:
         "http-request set-var-fmt(txn.stream) %rt unless { method GET HEAD }",
         f"http-request track-sc2 {_note(context)} table open unless {{ method GET HEAD }}",
         "http-response allow if { res.hdr(content-length) -m found } !{ status 101 }"
-        f" {{ res.hdr_val(content-length) lt {LONG_RESPONSE_BYTES} }}",
+        f" {{ res.body_size lt {LONG_RESPONSE_BYTES} }}",
         "http-response allow if { status 204 304 }",
         *block_rules(context, "http-response", "txn", "host"),
         f"http-response set-var(txn.path) var(txn.opath),{DECODED},regsub(/+,/,g),rtrim(/),concat(/),lower"
