@@ -40,7 +40,8 @@ def rate_rules(context: Context) -> list[str]:
         # Long past; or a client that was not known before, or is not counted at all.
         f"http-request set-var(txn.ahead) int(0) if {{ var(txn.ahead) -m int gt {ANY} }}"
         " or { var(txn.tat) -m int eq 0 }",
-        f"http-request set-var(txn.wait) {number('tolerance')},sub(txn.ahead),neg",
+        f"http-request set-var(txn.wait) {number('tolerance')},sub(txn.ahead),neg"
+        " if { var(txn.ahead) -m int gt 0 }",
         _refusal(
             Reason.RATE,
             OVER,
