@@ -38,7 +38,7 @@ async def _too_fast(lab: Lab, one: Origin, host: str) -> list[int]:
 
 async def _too_much(lab: Lab, one: Origin, host: str) -> list[int]:
     assert (await ask(lab, host=host, path="/?count=50000")).status == 200
-    await asyncio.sleep(PAUSE)  # HAProxy counts the last bytes of an answer a moment after its client has them
+    await asyncio.sleep(PAUSE)  # HAProxy counts the last bytes a moment after its client has them
     return await statuses(lab, 2, host=host)
 
 
