@@ -185,6 +185,7 @@ class Bulk:
 async def _output(words: Sequence[str], seconds: float) -> str:
     """What a program says until it ends; it is interrupted after so many seconds."""
     process = await asyncio.create_subprocess_exec(
+        *("env", "--default-signal=INT"),  # a shell has its background jobs, and theirs, ignore it
         *words,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
