@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from holdfast.edge.dataplane.process import Master
 from tests.feature.lab import MEMORY, free_ports
 
 ANSWER_SECONDS = 60.0
+FIND_SECONDS = 1.0
 START_SECONDS = 120.0
 ROOM_SECONDS = 120.0
 END_SECONDS = 30.0
@@ -146,7 +148,9 @@ class Edge:
 
     def found(self) -> Processes | None:
         """HAProxy's processes; None while the master has no answer, as in the middle of a reload."""
-        return asyncio.run(self._master.find())
+        with contextlib.suppress(TimeoutError):
+            return asyncio.run(asyncio.wait_for(self._master.find(), FIND_SECONDS))
+        return None
 
     @property
     def agent(self) -> int | None:

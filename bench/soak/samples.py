@@ -65,7 +65,9 @@ class Sampler:
     def take(self, rate: float = 0.0) -> Sample:
         """One sample."""
         found, agent = self.edge.found(), self.edge.agent
-        worker = use(found.worker) if found and found.worker else None
+        # While the master has no answer the worker that was seen last is most likely still the one.
+        pid = found.worker if found else next(reversed(self.workers), None)
+        worker = use(pid) if pid else None
         if worker is not None and worker.pid not in self.workers:
             self.workers.append(worker.pid)
         leaving = [each for pid in (found.leaving if found else ()) if (each := use(pid))]
