@@ -102,18 +102,22 @@ def read_configuration(path: Path) -> Configuration:
     return parse_configuration(text, path)
 
 
-def parse_configuration(text: str, path: Path) -> Configuration:
-    """As ``read_configuration``, for text that is already read; it names files relative to ``path``."""
+def parse_settings(text: str, path: Path) -> tuple[Settings, Mistakes]:
+    """The shape of the file, and where to note what else is wrong with it. Raises HoldfastError."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as broken:
         raise error(f"this is not TOML: {broken}", "correct that line", str(path)) from broken
     lines = line_numbers(text)
     try:
-        settings = Settings.model_validate(document)
+        return Settings.model_validate(document), Mistakes(str(path), lines)
     except ValidationError as invalid:
         raise HoldfastError(*explain(invalid, lines, str(path))) from invalid
-    mistakes = Mistakes(str(path), lines)
+
+
+def parse_configuration(text: str, path: Path) -> Configuration:
+    """As ``read_configuration``, for text that is already read; it names files relative to ``path``."""
+    settings, mistakes = parse_settings(text, path)
     http = _listeners(settings.edge.http, "edge.http", mistakes)
     https = _listeners(settings.edge.https, "edge.https", mistakes)
     if not http and not https:

@@ -8,7 +8,7 @@ old connections.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import structlog
 
@@ -71,6 +71,19 @@ def noted_under(scope: Scope, table: str, sites: Iterable[Site]) -> set[str]:
     return numbers
 
 
+async def perform(runtime: Runtime, places: Places, commands: Sequence[Command]) -> list[str]:
+    """Perform many commands on the current worker; one answer each. Raises RuntimeLostError."""
+    told = []
+    for texts in _batches(places, commands):
+        told += await runtime.change(texts)
+    return told
+
+
+def _batches(places: Places, commands: Sequence[Command]) -> Iterator[list[str]]:
+    texts = [each.text(places) for each in commands]
+    return (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
+
+
 class Ending:
     """The shell: asks the current worker over the Runtime API, and leaving ones over the master."""
 
@@ -127,14 +140,12 @@ class Ending:
 
     async def _perform(self, commands: Sequence[Command], worker: int | None) -> list[str]:
         """Perform many commands; return what was answered, in pieces."""
+        if worker is None:
+            return await perform(self._runtime, self._places, commands)
         told = []
-        for start in range(0, len(commands), BATCH):
-            texts = [each.text(self._places) for each in commands[start : start + BATCH]]
-            if worker is None:
-                told += await self._runtime.change(texts)
-            else:
-                line = "; ".join(f"@!{worker} {text.strip()}" for text in texts)
-                told.append(await ask_master(self._master_socket, f"{line}\n"))
+        for texts in _batches(self._places, commands):
+            line = "; ".join(f"@!{worker} {text.strip()}" for text in texts)
+            told.append(await ask_master(self._master_socket, f"{line}\n"))
         return told
 
     async def tell(self, workers: Iterable[int], commands: Sequence[Command]) -> None:

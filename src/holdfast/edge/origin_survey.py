@@ -11,11 +11,8 @@ import contextlib
 import ipaddress
 import socket
 import threading
-import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from holdfast.edge.check_origin import (
     NameFinding,
@@ -25,10 +22,10 @@ from holdfast.edge.check_origin import (
     hostname_to_ask,
     judge_name,
 )
-from holdfast.edge.configuration import Mistakes, build_site
+from holdfast.edge.configuration import build_site, parse_settings
 from holdfast.edge.origin_probe import Patience, ask
-from holdfast.edge.settings import Settings, SiteSettings, explain, line_numbers
-from holdfast.model.errors import HoldfastError, error
+from holdfast.edge.settings import SiteSettings
+from holdfast.model.errors import error
 from holdfast.model.site import Origin, Site
 
 STEP_SECONDS = 5.0
@@ -42,19 +39,11 @@ def read_site(path: Path, name: str) -> Site:
     """The site ``name`` of a configuration file, without its certificate. Raises HoldfastError."""
     try:
         text = path.read_text()
-        document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as refused:
         raise error(f"cannot read {path} ({refused})", "name a configuration file with --config") from refused
-    except tomllib.TOMLDecodeError as broken:
-        raise error(f"this is not TOML: {broken}", "correct that line", str(path)) from broken
-    lines = line_numbers(text)
-    try:
-        settings = Settings.model_validate(document)
-    except ValidationError as invalid:
-        raise HoldfastError(*explain(invalid, lines, str(path))) from None
+    settings, mistakes = parse_settings(text, path)
     for number, each in enumerate(settings.sites, 1):
         if each.name == name:
-            mistakes = Mistakes(str(path), lines)
             site = build_site(_without_files(each), (), path.parent, mistakes, f"sites[{number}]")
             mistakes.raise_any()
             return site

@@ -11,16 +11,17 @@ import asyncio
 import dataclasses
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from holdfast.edge.dataplane import answers
 from holdfast.edge.dataplane.commands import Command, DelayClient, EndSession, Places
-from holdfast.edge.dataplane.limits import FIELDS, entry, slots_of
+from holdfast.edge.dataplane.limits import slots_of, tolerance
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
 from holdfast.edge.desired import Desired
+from holdfast.edge.ending import perform
 from holdfast.edge.slow import LONGEST_LOOK, Look, client_of, slowest
 from holdfast.model.site import Service, Site
 
@@ -31,7 +32,6 @@ IDLE_FACTOR = 4
 """A look that takes long (there are many streams) is not taken more often than this many times its length."""
 PAUSE_SECONDS = 30
 """A client that was ended is not answered on that site for this long."""
-BATCH = 50
 WRAP = 2**32
 
 log = structlog.get_logger()
@@ -91,25 +91,28 @@ class Relief:
         queueing = {name: slot for name in full if waiting[slot := self._desired.slots.get(name, "")]}
         for name in self._queueing.keys() - queueing.keys():
             del self._queueing[name]
+        clients = await self._clients() if queueing else {}
         for name, slot in queueing.items():
-            await self._relieve(name, waiting[slot], holders[slot])
+            await self._relieve(name, waiting[slot], await self._progress(holders[slot], clients))
 
     async def _full(self) -> list[str]:
         """Sites that may have more requests than slots. Not all of those wait that have no slot: an answer
         may be on its way to its client, the origin being done with it."""
-        slots = {str(self._desired.ids[name]): (name, site) for name, site in self._desired.sites.items()}
-        least = min((slots_of(site) for _, site in slots.values()), default=0)
-        table = await self._runtime.scan(f"show table sites data.conn_cur gt {least}")
+        least = min(map(slots_of, self._desired.sites.values()), default=0)
+        rows = list(answers.table(await self._runtime.scan(f"show table sites data.conn_cur gt {least}")))
+        if not rows:
+            return []  # nearly always, and there may be ten thousand sites
+        sites = {str(self._desired.ids[name]): (name, site) for name, site in self._desired.sites.items()}
         found = []
-        for row in answers.table(table):
-            name, site = slots.get(row.key, ("", None))
+        for row in rows:
+            name, site = sites.get(row.key, ("", None))
             taken = row.counters.get("conn_cur", 0)
             if site is not None and site.service is Service.WEB and taken > slots_of(site):
                 found.append(name)
         return found
 
-    async def _relieve(self, name: str, waiting: int, ids: list[str]) -> None:
-        look = Look(self._clock(), {each.id: each for each in await self._progress(ids)})
+    async def _relieve(self, name: str, waiting: int, holders: Iterable[answers.Progress]) -> None:
+        look = Look(self._clock(), {each.id: each for each in holders})
         known = self._queueing.setdefault(name, Queueing(look.at))
         known.looks.append(look)
         while len(known.looks) > 1 and look.at - known.looks[1].at >= LONGEST_LOOK:
@@ -123,23 +126,22 @@ class Relief:
         pauses = {client for each in chosen if (client := client_of(each.source)) is not None}
         commands: list[Command] = [self._pause(site, client) for client in sorted(pauses)]
         commands += [EndSession(each.id) for each in chosen]
-        for start in range(0, len(commands), BATCH):
-            texts = [each.text(self._places) for each in commands[start : start + BATCH]]
-            await self._runtime.change(texts)
+        await perform(self._runtime, self._places, commands)
         self.ended[name] += len(chosen)
         log.info("ended the slowest holders of a site's slots", site=name, ended=len(chosen), waiting=waiting)
 
-    async def _progress(self, ids: Iterable[str]) -> list[answers.Progress]:
-        told = await self._runtime.scans([f"show sess {id}" for id in ids])
-        found = [each for text in told if (each := answers.progress(text)) is not None]
+    async def _clients(self) -> dict[str, str]:
+        """Number of a stream → its client, of what is noted as open."""
         table = answers.table(await self._runtime.scan("show table open data.conn_cur gt 0"))
         notes = (row.key.split("|", 2) for row in table)
-        clients = {note[0]: note[1] for note in notes if len(note) == 3}
+        return {note[0]: note[1] for note in notes if len(note) == 3}
+
+    async def _progress(self, ids: Iterable[str], clients: Mapping[str, str]) -> list[answers.Progress]:
+        told = await self._runtime.scans([f"show sess {id}" for id in ids])
+        found = [each for text in told if (each := answers.progress(text)) is not None]
         return [dataclasses.replace(each, source=clients.get(each.number, each.source)) for each in found]
 
     def _pause(self, site: Site, client: str) -> DelayClient:
         """See ``rules.limits``: its theoretical arrival time lies that far ahead of what is tolerated."""
-        numbers = entry(site.limits, slots_of(site)).split(":")
-        tolerance = int(numbers[FIELDS.index("tolerance")])
-        arrival = int(self._wall() * 1_000_000) + tolerance + PAUSE_SECONDS * 1_000_000
+        arrival = int(self._wall() * 1_000_000) + tolerance(site.limits) + PAUSE_SECONDS * 1_000_000
         return DelayClient(f"{client}|{self._desired.ids[site.name]}", arrival % WRAP)

@@ -21,18 +21,22 @@ def slots_of(site: Site) -> int:
     return len(site.origins) * site.limits.origin_connections
 
 
-def entry(limits: Limits, slots: int) -> str:
-    """The text for a site whose origins take ``slots`` requests at the same time.
+def interval(limits: Limits) -> int:
+    """Microseconds between two requests of a client that keeps to its rate; 0: any number of requests."""
+    return 1_000_000 // limits.requests_per_second if limits.requests_per_second else 0
 
-    ``interval``: microseconds between two requests of a client that keeps to its rate, 0 for any number of
-    requests; ``tolerance``: microseconds that it may be ahead of it, so that a burst takes all of them;
-    ``bytes``: in ``BYTES_SECONDS``.
-    """
-    rate = limits.requests_per_second
-    interval = 1_000_000 // rate if rate else 0
+
+def tolerance(limits: Limits) -> int:
+    """Microseconds that a client may be ahead of its rate: a burst takes all of them."""
+    return interval(limits) * (limits.burst - 1) if limits.requests_per_second else UNLIMITED_TOLERANCE
+
+
+def entry(limits: Limits, slots: int) -> str:
+    """The text for a site whose origins take ``slots`` requests at the same time; ``bytes`` are those of
+    ``BYTES_SECONDS``."""
     numbers = (
-        interval,
-        interval * (limits.burst - 1) if rate else UNLIMITED_TOLERANCE,
+        interval(limits),
+        tolerance(limits),
         limits.requests_at_once,
         slots,
         limits.queue,

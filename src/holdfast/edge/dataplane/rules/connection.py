@@ -76,8 +76,6 @@ def _judged(context: Context, on: str, only: str, counter: int, budget: int) -> 
         f"{on} set-var(sess.over) int({Refusal.AT_ONCE}) if {{ sc_conn_cur({counter}) gt {most} }}{counted}",
         f"{on} set-var(sess.over) int({Refusal.AT_ONCE}) if {{ sc_conn_cur({counter}) gt {tight} }}"
         f" {{ dst_conn gt {budget * 3 // 4} }}{counted}",
-    ]
-    lines += [
         f"{on} set-var(sess.now) date if {{ var(sess.ban) -m found }} or {over}",
         f"{on} set-var(sess.over) int({Refusal.BANNED})"
         " if { var(sess.ban) -m found } { var(sess.ban),sub(sess.now) gt 0 }",
