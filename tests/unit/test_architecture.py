@@ -38,7 +38,8 @@ PURE = (
     *(f"holdfast.edge.{name}" for name in ("check_origin", "least_http")),
     *(f"{DATAPLANE}.{name}" for name in ("render", "rules", "pages", "page_words", "plan", "commands")),
     *(f"{DATAPLANE}.{name}" for name in ("effect", "picture", "facts", "slots", "answers", "reasons")),
-    *(f"{DATAPLANE}.{name}" for name in ("limits", "origin_page")),
+    *(f"{DATAPLANE}.{name}" for name in ("limits", "origin_page", "challenge_page", "verdicts")),
+    *(f"holdfast.edge.traffic.{name}" for name in ("records", "sampling", "counters", "alert_words")),
 )
 IMPURE = (
     *("asyncio", "grpc", "http.client", "http.server", "httpx", "select", "selectors"),  # the network

@@ -38,6 +38,9 @@ from holdfast.edge.relief import Relief
 from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
 from holdfast.edge.supervise import Supervisor
+from holdfast.edge.traffic.guard import Guard
+from holdfast.edge.traffic.intake import Intake
+from holdfast.edge.traffic.notes import Notes
 from holdfast.model.ban import LONGEST_BAN, Ban
 from holdfast.model.enforcement import Enforcement, Scope
 from holdfast.model.errors import HoldfastError, error
@@ -99,7 +102,8 @@ class Edge:
         haproxy_version(self.master.binary)
         prepare(self.root)
         self._lock()
-        self.store = Store(self.configuration.path.parent / self.configuration.edge.state_dir)
+        self.state = self.configuration.path.parent / self.configuration.edge.state_dir
+        self.store = Store(self.state)
         self._stack.callback(self.store.close)
         self.roster = Roster(self.configuration, self.places, self.store)
         self.desired, self.pools = self.roster.desired, self.roster.pools
@@ -122,6 +126,8 @@ class Edge:
         self.reconciler.epoch = int(held.meta.get("epoch", "0"))
         self.ending = Ending(self.runtime, self.places, self.master.socket)
         self.relief = Relief(self.runtime, self.places, self.desired)
+        intake = await self._stack.enter_async_context(Intake(self.root / "jail" / "samples.sock"))
+        self.guard = Guard(self.runtime, self.desired, self.reconciler, intake, Notes(self.state / "shield"))
         self.reconciler.begin(self.desired.units())
         self.supervisor = Supervisor(frame, Disk(self.root), self.master, self.runtime, self.reconciler)
         if found is None:
@@ -132,7 +138,7 @@ class Edge:
         self._stack.push_async_callback(self.supervisor.write_last_files)
         haproxy = (self.reconciler.run, self.supervisor.watch, self.supervisor.keep_files)
         own = (self._keep_time, self._keep_looking, self._keep_ended)
-        for work in (*haproxy, *own, self.relief.run):
+        for work in (*haproxy, *own, self.relief.run, self.guard.run):
             self._spawn(work())
         await self._in_step()
 

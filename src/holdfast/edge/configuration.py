@@ -213,6 +213,7 @@ def build_site(
         limits=_limits(settings.limits, f"{place}.limits", mistakes),
         allow=_networks(settings.allow, f"{place}.allow", mistakes),
         watch_only=settings.watch_only,
+        under_attack=settings.under_attack,
         sign=settings.sign,
     )
 
@@ -239,11 +240,11 @@ def _check_service(settings: SiteSettings, service: Service, mistakes: Mistakes,
                     "a tcp site is passed through unopened",
                     f"remove {name}, or set service to 'web'",
                 )
-        if settings.https != "optional" or settings.sign or settings.watch_only:
+        if settings.https != "optional" or settings.sign or settings.watch_only or settings.under_attack:
             mistakes.add(
                 place,
                 "a tcp site has no requests to redirect, sign or watch",
-                "remove https, sign and watch_only",
+                "remove https, sign, watch_only and under_attack",
             )
         if counting := sorted(settings.limits.model_fields_set - {"origin_connections", "queue"}):
             mistakes.add(

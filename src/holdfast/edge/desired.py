@@ -14,6 +14,7 @@ from ipaddress import ip_network
 from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.facts import SiteId, block_facts, site_facts, source_facts
 from holdfast.edge.dataplane.picture import Picture, union
+from holdfast.edge.shielded import KINDS, Shielded
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import Enforcement, PathScope, Provider, Scope
 from holdfast.model.site import Network, Site
@@ -27,9 +28,14 @@ class Desired:
     """Sites, enforcements and bans, and the pictures that follow from them."""
 
     def __init__(
-        self, places: Places, provider: Provider, signing_key: Callable[[str], bytes] = lambda _: b""
+        self,
+        places: Places,
+        provider: Provider,
+        signing_key: Callable[[str], bytes] = lambda _: b"",
+        clearance_key: str = "",
     ) -> None:
-        """``signing_key``: the present key of a site that wants its requests signed, by its name."""
+        """``signing_key``: the present key of a site that wants its requests signed, by its name;
+        ``clearance_key``: what clearances are signed with, text."""
         self._places = places
         self._signing_key = signing_key
         self.provider = provider
@@ -42,6 +48,7 @@ class Desired:
         self.bans: dict[Network, Ban] = {}
         self.cleared: dict[Network, datetime] = {}
         """Sources that have been cleared on some site, and until when."""
+        self.shielded = Shielded(clearance_key)
         self._allowed: dict[Network, set[str]] = {}
         self._scopes: dict[Unit, set[str]] = {}
 
@@ -51,7 +58,7 @@ class Desired:
 
     def put_site(self, site: Site, site_id: SiteId, slot: str) -> set[Unit]:
         """Add or replace a site; returns the units touched."""
-        touched = self._blocks_of(site) | self._leave(site.name)
+        touched = self._blocks_of(site) | self._leave(site.name) | self.shielded.of_site(site.name)
         self.sites[site.name] = site
         self.ids[site.name] = site_id
         self.slots[site.name] = slot
@@ -63,7 +70,7 @@ class Desired:
 
     def drop_site(self, name: str) -> set[Unit]:
         """Remove a site; returns the units touched."""
-        touched = self._leave(name) | {(SITE, name)}
+        touched = self._leave(name) | self.shielded.of_site(name) | {(SITE, name)}
         del self.sites[name], self.ids[name], self.slots[name]
         return touched
 
@@ -109,6 +116,7 @@ class Desired:
         """Every unit that there is something to say about."""
         yield from (unit for unit, members in self._scopes.items() if members)
         yield from {(SOURCE, str(network)) for network in (*self.bans, *self.cleared, *self._allowed)}
+        yield from self.shielded.units()
         yield from ((SITE, name) for name in self.sites)
 
     def facts(self, unit: Unit) -> Picture:
@@ -120,6 +128,8 @@ class Desired:
                 return Picture()
             key = self._signing_key(name) if site.sign else b""
             return site_facts(site, self.ids[name], self.slots[name], self._places, key)
+        if kind in KINDS:
+            return self.shielded.facts(unit, self.ids, self.sites)
         if kind == BLOCK:
             return self._block(unit)
         return self._source(name)

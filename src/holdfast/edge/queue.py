@@ -13,6 +13,9 @@ from enum import IntEnum
 
 from holdfast.edge.dataplane.picture import MapKey, Picture
 from holdfast.edge.desired import BLOCK, SOURCE, Unit
+from holdfast.edge.shielded import KINDS
+
+MITIGATIONS = {SOURCE, *KINDS}
 
 
 class Lane(IntEnum):
@@ -26,7 +29,9 @@ class Lane(IntEnum):
 
 def lane_of(unit: Unit) -> Lane:
     """The lane of a unit's changes."""
-    return {BLOCK: Lane.ENFORCEMENT, SOURCE: Lane.MITIGATION}.get(unit[0], Lane.SITES)
+    if unit[0] == BLOCK:
+        return Lane.ENFORCEMENT
+    return Lane.MITIGATION if unit[0] in MITIGATIONS else Lane.SITES
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.slots import SlotPool, capacity
 from holdfast.edge.desired import Desired, Unit
 from holdfast.edge.read import Held
-from holdfast.edge.secret import origin_key
+from holdfast.edge.secret import clearance_key, origin_key
 from holdfast.edge.settings import SiteSettings, explain
 from holdfast.edge.store import Store
 from holdfast.model.ban import Ban, parse_network
@@ -34,7 +34,7 @@ class Roster:
     """Owns the desired state and the slots of one edge."""
 
     def __init__(self, configuration: Configuration, places: Places, store: Store) -> None:
-        self.desired = Desired(places, configuration.provider, self.signing_key)
+        self.desired = Desired(places, configuration.provider, self.signing_key, clearance_key(store.secret))
         self.pools: dict[Service, SlotPool] = {}
         self._store = store
 

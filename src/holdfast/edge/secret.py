@@ -48,6 +48,11 @@ def _write(path: Path, secret: bytes) -> None:
     draft.rename(path)
 
 
+def clearance_key(secret: bytes) -> str:
+    """What clearances are signed with: text, as HAProxy keeps it in a map."""
+    return hmac.digest(secret, b"clearance", hashlib.sha256).hex()
+
+
 def origin_key(secret: bytes, site: str, generation: int) -> bytes:
     """The key of a site's signatures, 32 bytes; another generation is another key."""
     return hmac.digest(secret, f"origin|{site}|{generation}".encode(), hashlib.sha256)

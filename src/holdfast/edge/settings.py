@@ -139,6 +139,9 @@ class SiteSettings(Strict):
     watch_only: bool = Field(
         default=False, description="Count what the limits would refuse, and refuse nothing."
     )
+    under_attack: bool = Field(
+        default=False, description="Ask every visitor to wait a moment: the owner's switch."
+    )
     sign: bool = Field(
         default=False, description="Sign requests for the origin; 'holdfast site secret' shows its key."
     )

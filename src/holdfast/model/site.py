@@ -104,5 +104,7 @@ class Site:
     """Sources that no rule after the enforcement touches."""
     watch_only: bool = False
     """Count what the limits would refuse, and refuse nothing."""
+    under_attack: bool = False
+    """The owner's switch: everybody is challenged."""
     sign: bool = False
     """Tell the origin by a signature that a request came through the edge."""

@@ -77,7 +77,7 @@ def test_a_whole_site_is_understood(tmp_path: Path) -> None:
         (EDGE + a_site("[sites.limits]\nrequests_at_once = 0"), "choose a number ge 1"),
         (EDGE + a_site("[sites.limits]\nrequests_per_second = 2\nburst = 121"), "choose at most 120"),
         (EDGE + a_site("[sites.limits]\nrequests_per_second = 0\nburst = 5"), "or raise requests_per_second"),
-        (EDGE + a_site("service = 'tcp'\nsign = true"), "remove https, sign and watch_only"),
+        (EDGE + a_site("service = 'tcp'\nsign = true"), "remove https, sign, watch_only and under_attack"),
         (EDGE + a_site("service = 'tcp'\n[sites.limits]\nqueue = 5\nburst = 1"), "remove burst"),
         ("[edge]\nproxies = ['192.0.2.1/24']", "edge.proxies"),
         ("[edge]\nforwarders = ['nonsense']", "'nonsense' is not a network"),

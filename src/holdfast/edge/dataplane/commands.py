@@ -39,6 +39,10 @@ class Places:
     def origin_page(self) -> str:
         return str(self.root / "pages" / "origin.html")
 
+    @property
+    def challenge_page(self) -> str:
+        return str(self.root / "pages" / "challenge.html")
+
     def page(self, status: int, language: str) -> str:
         return str(self.root / "pages" / f"block-{status}.{language}.html")
 

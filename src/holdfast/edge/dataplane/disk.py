@@ -53,6 +53,7 @@ def prepare(root: Path) -> None:
         for name in SUBDIRECTORIES:
             (root / name).mkdir(mode=0o700, exist_ok=True)
         root.chmod(0o700)
+        (root / "jail").chmod(0o711)  # HAProxy's own account looks for the samples' socket there
     except OSError as refused:
         raise error(
             f"cannot write to the run directory {root} ({refused.strerror})",

@@ -32,7 +32,20 @@ QUEUED = 6
 """Counts requests that came while all of the site's slots were taken, and waited."""
 WATCHED = 6
 """Added to a reason: counts what would have been refused."""
-COUNTERS = 1 + WATCHED + max(LIMITS)
+
+
+class Verdict(IntEnum):
+    """What the shield has done with a request: the index of its counter."""
+
+    OBSERVED = 12
+    CHALLENGED = 13
+    DENIED = 14
+    DROPPED = 15
+    EARNED = 16
+    """A clearance was given."""
+
+
+COUNTERS = 1 + max(Verdict)
 
 
 class Refusal(IntEnum):

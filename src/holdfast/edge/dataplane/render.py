@@ -11,14 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from holdfast.edge.dataplane.challenge_page import challenge_page
 from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.origin_page import origin_page
 from holdfast.edge.dataplane.pages import LANGUAGES, block_page
 from holdfast.edge.dataplane.picture import META, ORDER, Maps, Picture, Server
 from holdfast.edge.dataplane.reasons import COUNTERS, Refusal
 from holdfast.edge.dataplane.rules import PASS_STEPS, SITE_STEPS, WEB_STEPS, Context, Step
+from holdfast.edge.dataplane.rules.challenge import EARNED_SECONDS
 from holdfast.edge.dataplane.rules.connection import CONNECTION_SECONDS
 from holdfast.edge.dataplane.rules.context import HOP_ID
+from holdfast.edge.dataplane.rules.sampling import RING, sample_log, sample_ring
 from holdfast.edge.dataplane.slots import slot_names
 from holdfast.model.site import Service
 
@@ -67,6 +70,11 @@ class Frame:
         return str(self.places.root / "scan.sock")
 
     @property
+    def sample_address(self) -> str:
+        """Where HAProxy sends its samples: it looks for the socket from inside its jail."""
+        return f"{'' if self.user else self.places.root / 'jail'}/samples.sock"
+
+    @property
     def digest(self) -> str:
         """Names the shape: where it differs from the running one, a reload is due."""
         return hashlib.sha256(configuration(self, Picture()).encode()).hexdigest()[:16]
@@ -91,6 +99,7 @@ def files(frame: Frame, picture: Picture, boot: str, epoch: int) -> dict[str, st
         for language in LANGUAGES:
             result[places.page(status, language)] = block_page(status, language)
     result[places.origin_page] = origin_page()
+    result[places.challenge_page] = challenge_page()
     listed = []
     for name, certificate in sorted(picture.certificates.items()):
         result[places.certificate(name)] = certificate.pem
@@ -119,9 +128,15 @@ def configuration(frame: Frame, picture: Picture) -> str:
     )
     sections = [
         _global(frame),
+        _block(f"ring {RING}", sample_ring(frame.sample_address)),
         _defaults(),
         _block(f"defaults {HTTP} from {COMMON}", _http(frame)),
-        _section(f"frontend web from {HTTP}", _web_binds(frame), WEB_STEPS, context),
+        _section(
+            f"frontend web from {HTTP}",
+            [*_web_binds(frame), *sample_log(context)],
+            WEB_STEPS,
+            context,
+        ),
         _tables(frame),
         _unused(frame),
     ]
@@ -152,6 +167,7 @@ def _global(frame: Frame) -> str:
         "tune.h2.max-concurrent-streams 50",
         *(f"set-var {name} int(0)" for each in Refusal for name in (each.counter, each.watched)),
         f"tune.bufsize {BUFFER}",
+        "tune.ssl.capture-buffer-size 192",  # what clients offer in their handshakes
     ]
     if frame.user is not None:
         lines += [f"user {frame.user}", f"chroot {frame.places.root / 'jail'}"]
@@ -250,6 +266,8 @@ def _tables(frame: Frame) -> str:
         "bytes_in_rate(10s),bytes_out_rate(10s)",
         "sources": f"type ipv6 size {frame.clients} expire 30s store gpc0,"
         f"gpc0_rate({CONNECTION_SECONDS}s),conn_cur",
+        # Clearances that networks have earned by following a link.
+        "earned": f"type ipv6 size 100k expire {EARNED_SECONDS}s store gpc0,gpc0_rate({EARNED_SECONDS}s)",
         # Beyond any number of streams: who could fill it would keep what others open from being noted.
         # Memory is taken entry by entry, less than the stream itself takes.
         "open": "type string len 1024 size 1m expire 1h store conn_cur",

@@ -20,19 +20,28 @@ WEB_PATH = [
     "connection",
     "forwarder",
     "client",
+    "tls",
     "gateway",
     "host",
+    "sampling",
+    "site",
     "suspicion",
     "enforcement",
     "allow list",
+    "shield",
+    "clearance",
+    "exempt",
+    "signatures",
+    "verdict",
+    "challenge",
     "route",
 ]
 SITE_PATH = [
-    *("clearance", "limits", "signatures", "challenge", "hsts", "open", "origin"),
+    *("limits", "hsts", "open", "origin"),
     *("leave", "watch", "https", "busy", "signing"),
 ]
-"""Banned sources → host → unknown host → enforcement → allow list → clearance → limits → signatures →
-challenge → the site's queue → origin: the order of the design."""
+"""Banned sources → host → unknown host → enforcement → allow list → clearance → signatures → challenge →
+limits → the site's queue → origin: the order of the design, but for the limits (ADR 0012)."""
 
 
 def section(text: str, title: str) -> list[str]:
@@ -46,7 +55,7 @@ def test_the_sections_of_the_request_path_come_in_order() -> None:
     for title, path in (("frontend web", WEB_PATH), ("defaults sites", SITE_PATH)):
         lines = section(text, title)
         titles = [line.removeprefix("# ").partition(":")[0] for line in lines if line.startswith("# ")]
-        assert [each.removesuffix(" (reserved)") for each in titles] == path
+        assert titles == path
 
 
 @pytest.mark.parametrize(
@@ -75,11 +84,12 @@ def test_what_refuses_more_is_decided_first(title: str, patterns: list[str]) -> 
 
 
 def test_whoever_leaves_early_is_neither_blocked_nor_concerned_by_an_allow_list() -> None:
-    (leave,) = (
+    leave, *_ = (
         line
         for line in section(configuration(FRAME, EMPTY), "frontend web")
         if line.startswith("http-request allow")
     )
+    assert f"!{{ var(txn.sid),map({PLACES.map(Maps.MASKS)}) -m found }}" in leave
     assert "!{ var(txn.blk) -m found }" in leave
     assert f"!{{ var(txn.sid),map({PLACES.map(Maps.BLOCK_PATHS)}) -m found }}" in leave
     assert f"!{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}" in leave

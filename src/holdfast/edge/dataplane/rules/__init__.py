@@ -1,14 +1,14 @@
 """The request path: HAProxy's rules, in the one order that the design gives. Pure text.
 
-Each step is a function named after it; ``WEB_STEPS`` and ``SITE_STEPS`` are the order. A step that a later
-issue fills (clearance, signatures, challenge) is listed already, so that its place is fixed. HAProxy looks at
-every rule of a set for every request, so the sets are short, and end early (``allow``) for most of them: in
-the frontend what happens before it is known that a site serves the request, and in a section of defaults,
-which the slots of all sites share, what happens after.
+Each step is a function named after it; ``WEB_STEPS`` and ``SITE_STEPS`` are the order. HAProxy looks at every
+rule of a set for every request, so the sets are short, and end early (``allow``) for most of them: in the
+frontend what happens before it is known that a site serves the request, and what a block or an attack adds;
+in a section of defaults, which the slots of all sites share, what happens to every request after.
 """
 
 from __future__ import annotations
 
+from holdfast.edge.dataplane.rules.challenge import challenge_rules
 from holdfast.edge.dataplane.rules.connection import (
     client_rules,
     forwarder_rules,
@@ -23,34 +23,44 @@ from holdfast.edge.dataplane.rules.gateway import (
     host_rules,
     hsts_rules,
     https_rules,
+    site_rules,
 )
 from holdfast.edge.dataplane.rules.limits import busy_rules, leave_rules, rate_rules, watch_rules
 from holdfast.edge.dataplane.rules.origin import open_rules, origin_rules, route_rules, signing_rules
 from holdfast.edge.dataplane.rules.passthrough import passthrough_rules
-
-
-def _reserved(context: Context) -> list[str]:
-    return []
-
+from holdfast.edge.dataplane.rules.sampling import sampling_rules, tls_rules
+from holdfast.edge.dataplane.rules.shield import (
+    clearance_rules,
+    exempt_rules,
+    shielded_rules,
+    signature_rules,
+    verdict_rules,
+)
 
 WEB_STEPS: tuple[Step, ...] = (
     ("connection: sources that are banned, or take too much", plain_connection_rules),
     ("forwarder: the client's own address", forwarder_rules),
     ("client: as text", client_rules),
+    ("tls: what the client offers", tls_rules),
     ("gateway: no circles, no tunnels but WebSockets", gateway_rules),
-    ("host: unknown ones are misdirected (421)", host_rules),
+    ("host: whose site it is", host_rules),
+    ("sampling: what the shield sees", sampling_rules),
+    ("site: unknown hosts are misdirected (421)", site_rules),
     ("suspicion: most requests leave here", suspicion_rules),
     ("enforcement: the block page", enforcement_rules),
     ("allow list: wins over every later rule", allow_rules),
+    ("shield: sites that are not attacked leave here", shielded_rules),
+    ("clearance: who has one", clearance_rules),
+    ("exempt: programs that the site knows", exempt_rules),
+    ("signatures: what the attack looks like", signature_rules),
+    ("verdict: deny, drop, limit", verdict_rules),
+    ("challenge: the page, and the way back from it", challenge_rules),
     ("route", route_rules),
 )
 """The request path of a ``web`` site, until its slot is chosen."""
 
 SITE_STEPS: tuple[Step, ...] = (
-    ("clearance (reserved)", _reserved),
     ("limits: of each client", rate_rules),
-    ("signatures (reserved)", _reserved),
-    ("challenge (reserved)", _reserved),
     ("hsts", hsts_rules),
     ("open: what may stay open for long is noted", open_rules),
     ("origin: what it is told", origin_rules),

@@ -47,7 +47,8 @@ def suspicion_rules(context: Context) -> list[str]:
         f"http-request set-var(txn.blk) var(txn.host),map({at(Maps.BLOCK_HOSTS)}) {missing}",
         "http-request allow if !{ var(txn.blk) -m found }"
         f" !{{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
-        f" !{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}",
+        f" !{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}"
+        f" !{{ var(txn.sid),map({at(Maps.MASKS)}) -m found }}",
         "http-request unset-var(txn.blk)",
     ]
 

@@ -46,11 +46,17 @@ def host_rules(context: Context) -> list[str]:
         slot,
         f"http-request set-var(txn.sid) var(txn.host),field(2,.,0),map({at(Maps.WILDCARDS)}) {unknown}",
         f"{slot} {unknown}",
-        f"http-request track-sc1 str({NO_SITE}) table sites {unknown}",
-        "http-request return status 421 content-type text/plain"
-        f' string "This server does not answer for that hostname.\\n" {unknown}',
+        f"http-request set-var(txn.sid) str({NO_SITE}) {unknown}",
         "http-request track-sc1 var(txn.sid) table sites",
-        f"http-request set-var(txn.flags) var(txn.sid),map_str_int({at(Maps.FLAGS)})",
+    ]
+
+
+def site_rules(context: Context) -> list[str]:
+    """What the site wants; of an unknown one nothing is to be had."""
+    return [
+        "http-request return status 421 content-type text/plain"
+        ' string "This server does not answer for that hostname.\\n" unless { var(txn.slot) -m found }',
+        f"http-request set-var(txn.flags) var(txn.sid),map_str_int({context.places.map(Maps.FLAGS)})",
     ]
 
 

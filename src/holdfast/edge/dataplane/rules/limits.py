@@ -14,6 +14,8 @@ from holdfast.edge.dataplane.limits import ANY, BYTES_SECONDS, DEFAULT, number
 from holdfast.edge.dataplane.picture import Flag, Maps
 from holdfast.edge.dataplane.reasons import QUEUED, WATCHED, Reason
 from holdfast.edge.dataplane.rules.context import Context
+from holdfast.edge.dataplane.rules.features import AGENT, NAMES, NETWORK
+from holdfast.shield.features import Feature
 
 WRAP = 4_294_967_295
 """``gpt0`` has 32 bits; differences are taken modulo 2³², and one from its upper half lies in the past. That
@@ -31,7 +33,9 @@ WATCHING = f"{{ var(txn.flags),and({Flag.WATCH}) -m bool }}"
 def rate_rules(context: Context) -> list[str]:
     """The limits of a client. Its rate is charged only for what is within it."""
     return [
-        f"http-request set-var(txn.lim) var(txn.sid),map({context.places.map(Maps.LIMITS)},{DEFAULT})",
+        # A mitigation may have set stricter ones.
+        f"http-request set-var(txn.lim) var(txn.sid),map({context.places.map(Maps.LIMITS)},{DEFAULT})"
+        " if !{ var(txn.lim) -m found }",
         f"http-request track-sc0 var({context.scope}.net),concat(|,txn.sid) table clients if !{FREE}",
         "http-request set-var(txn.us) date(0,us)",
         # Read once: another thread may charge the client's first request meanwhile.
@@ -104,6 +108,40 @@ def _byte_rules() -> list[str]:
     ]
 
 
+ODD = 600
+"""Added to a request's class in the queue for each way in which it is unlike the site's usual ones: more than
+the requests that one client may have open there."""
+
+
+def _familiarity_rules(context: Context) -> list[str]:
+    """While a site that is under suspicion is busy, what looks like its usual traffic goes first and has more
+    places: its agent, the order of its headers, its network; whoever holds a clearance is as good as known.
+    Half of the queue is for everybody, three quarters for what is unlike in one way only."""
+    at = context.places.map
+    graded = (
+        f"{BUSY} !{FREE} !{{ var(txn.clr) -m found }} {{ var(txn.sid),map({at(Maps.FAMILIAR)}) -m found }}"
+    )
+    odd = "http-request set-var(txn.odd)"
+    lines = [f"{odd} int(0) if {BUSY}"]
+    for feature, expression in (
+        (Feature.AGENT, AGENT),
+        # Those that were added here since come last, and are none of the client's.
+        (Feature.NAMES, NAMES.replace(",xxh3", ",regsub(:x-forwarded-for:.*,),xxh3")),
+        (Feature.NETWORK, NETWORK),
+    ):
+        known = f"var(txn.sid),concat(|{feature}|,txn.f{feature}),map({at(Maps.FAMILIAR)})"
+        lines += [
+            f"http-request set-var(txn.f{feature}) {expression} if {graded}",
+            f"{odd} var(txn.odd),add({ODD}) if {graded} !{{ {known} -m found }}",
+        ]
+    places = "http-request set-var(txn.places) var(txn.places)"
+    return [
+        *lines,
+        f"{places},mul(3),div(4) if {graded} {{ var(txn.odd) -m int {ODD} }}",
+        f"{places},div(2) if {graded} {{ var(txn.odd) -m int gt {ODD} }}",
+    ]
+
+
 def busy_rules(context: Context) -> list[str]:
     """A site is busy when its origins have no slot left. Only then does a client's share of half the slots
     count, and only so many may wait. No site may take more than half of the connections of a port, whatever
@@ -118,18 +156,21 @@ def busy_rules(context: Context) -> list[str]:
     crowding = f"{BUSY} !{FREE} {{ sc_conn_cur(0) gt {LEAST_SHARE} }} {{ {half} lt 0 }}"
     # Not txn.room: what was ended, or has given its slot back, counts there until its client has noticed.
     # Of a slow one that is two minutes, in which it would have a place in the queue.
-    beyond = f"{BUSY} !{FREE} {{ {number('queue')},sub(txn.queued) le 0 }}"
+    beyond = f"{BUSY} !{FREE} {{ var(txn.places),sub(txn.queued) le 0 }}"
     waits = f"{BUSY} !{FREE} !{{ req.fhdr(content-type) -m beg application/grpc }}"
     return [
         _refusal(Reason.AT_ONCE, crowding, _too_many("this site is busy, fewer at the same time", "1")),
         _watched(Reason.AT_ONCE, crowding),
         f"http-request set-var(txn.queued) queue if {BUSY}",
+        f"http-request set-var(txn.places) {number('queue')} if {BUSY}",
+        *_familiarity_rules(context),
         _refusal(Reason.QUEUE, beyond, full),
         _watched(Reason.QUEUE, beyond),
         f"http-request return {full} if {BUSY} {{ sc_conn_cur(1) gt {most} }}"
         f" {{ sc_inc_gpc({Reason.QUEUE},1) gt 0 }}",
         f"http-request sc-inc-gpc({QUEUED},1) if {BUSY}",
-        f"http-request set-priority-class sc_conn_cur(0) if {BUSY}",
+        f"http-request set-var(txn.class) sc_conn_cur(0),add(txn.odd) if {BUSY}",
+        f"http-request set-priority-class var(txn.class) if {BUSY}",
         f"http-request wait-for-body time 5s at-least 8192 if {waits} {{ req.body_size gt 0 }}"
         f" or {waits} {{ req.fhdr(transfer-encoding) -m found }}",
     ]

@@ -1,0 +1,1 @@
+"""What the edge sees of its traffic, and the shield's shell: counters, samples, crawlers, alerts."""

@@ -1,0 +1,341 @@
+"""The shell around the shield: reads counters and samples, has each site's brain decide, pushes what it
+decides. Five times a second; HAProxy is asked on the connection for scans, so that no change waits for it.
+
+What is pushed is part of the desired state: HAProxy keeps its ends by itself, so that mitigations expire even
+if this agent dies, and the next one takes them over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import structlog
+
+from holdfast.edge.dataplane import answers
+from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
+from holdfast.edge.desired import Desired
+from holdfast.edge.reconcile import Reconciler
+from holdfast.edge.shielded import EVERYBODY, Known, Unit
+from holdfast.edge.traffic import counters
+from holdfast.edge.traffic.alert_words import Alert
+from holdfast.edge.traffic.intake import Intake
+from holdfast.edge.traffic.notes import Notes, attack_document, brain_of, site_document, take_over
+from holdfast.edge.traffic.sampling import allot
+from holdfast.model.ban import LONGEST_BAN, Ban, parse_network
+from holdfast.model.errors import HoldfastError, error
+from holdfast.model.mitigation import Action, Mitigation
+from holdfast.model.site import Site
+from holdfast.shield.brain import SiteBrain
+from holdfast.shield.counts import Counts
+from holdfast.shield.features import Feature
+from holdfast.shield.sample import Sample
+
+TICK_SECONDS: Final = 0.2
+MOST_BUSY: Final = 25
+"""Sites under suspicion that are looked at in one tick; the others wait for the next."""
+LINGER_SECONDS: Final = 600.0
+KNOWN_SAMPLES: Final = 500
+"""Clean samples from which on a site's familiar agents mean something."""
+MOST_VALUES: Final = 400
+KNOWN_SECONDS: Final = 300.0
+"""Between two looks at what a site knows."""
+SAVE_SECONDS: Final = 60.0
+MOST_BANS: Final = 500
+"""Sources banned in one tick."""
+BANNED_AFTER: Final = 3
+"""Samples of a source that a mitigation drops."""
+
+log = structlog.get_logger()
+
+
+class Guard:
+    """One edge's. ``run`` never ends; the rest is for people's commands, and for what others show."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        desired: Desired,
+        reconciler: Reconciler,
+        intake: Intake,
+        notes: Notes,
+        *,
+        tell: Callable[[Alert], None] = lambda alert: None,
+        consider: Callable[[str, str], None] = lambda client, agent: None,
+        clock: Callable[[], float] = time.time,
+        seed: int | None = None,
+    ) -> None:
+        """``tell`` takes alerts; ``consider`` is given clients that may be crawlers."""
+        self.brains: dict[str, SiteBrain] = {}
+        self.unknown_hosts = 0
+        """Samples of requests for hosts that no site has."""
+        self.slowest_tick = 0.0
+        self._runtime = runtime
+        self._desired = desired
+        self._reconciler = reconciler
+        self._intake = intake
+        self._notes = notes
+        self._tell = tell
+        self._consider = consider
+        self._clock = clock
+        self._rng = np.random.default_rng(seed)
+        self._totals: dict[str, counters.Totals] = {}
+        self._looked: dict[str, float] = {}
+        """When each site was looked at last."""
+        self._known_at: dict[str, float] = {}
+        self._lingers: dict[str, float] = {}
+        self._waiting: dict[str, list[Sample]] = {}
+        """Samples of sites whose turn was not this tick."""
+        self._saved = 0.0
+        self._attacks_saved: object = None
+        self._turn = 0
+
+    # -- the loop ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look, decide and push until cancelled."""
+        self.begin()
+        while True:
+            started = time.monotonic()
+            try:
+                await self.tick()
+            except RuntimeLostError as lost:
+                log.info("no counters to look at", why=str(lost))
+                self._totals.clear()
+            self.slowest_tick = max(self.slowest_tick, time.monotonic() - started)
+            await asyncio.sleep(max(0.02, TICK_SECONDS - (time.monotonic() - started)))
+
+    def begin(self) -> None:
+        """Take over what the agent before this one has left."""
+        now = self._clock()
+        for name, document in self._notes.read_attacks().items():
+            if name in self._desired.sites:
+                brain = self._brain(name, now)
+                take_over(brain, document, now)
+                self._reconciler.want(self._push(name, brain, now))
+
+    async def tick(self) -> None:
+        """One look at all sites."""
+        now = self._clock()
+        rows = answers.table(await self._runtime.scan("show table sites data.http_req_rate gt 0"))
+        totals: dict[str, counters.Totals] = {row.key: row.counters for row in rows}
+        names = {str(number): name for name, number in self._desired.ids.items()}
+        self._sort(self._intake.take(), names)
+        units: set[Unit] = set()
+        rates: dict[str, float] = {}
+        busy = []
+        for sid, total in totals.items():
+            name = names.get(sid)
+            if name is None:
+                if sid == EVERYBODY:
+                    rates[EVERYBODY] = self._counts(EVERYBODY, total, now).requests / TICK_SECONDS
+                continue
+            brain = self._brain(name, now)
+            if brain.is_busy:
+                busy.append((name, total))
+            else:
+                units |= self._decide(name, brain, total, now, rates)
+        for name, total in self._turns(busy):
+            units |= self._decide(name, self.brains[name], total, now, rates)
+            await asyncio.sleep(0)
+        for name in [name for name, brain in self.brains.items() if brain.is_busy or name in self._lingers]:
+            if name in self._desired.sites and str(self._desired.ids[name]) not in totals:
+                units |= self._decide(name, self.brains[name], {}, now, rates)
+        units |= self._desired.shielded.put_sampling(allot(rates, self._desired.shielded.sampling))
+        if units:
+            self._reconciler.want(units)
+        await self._save(now)
+
+    def _turns(self, busy: list[tuple[str, counters.Totals]]) -> list[tuple[str, counters.Totals]]:
+        if len(busy) <= MOST_BUSY:
+            return busy
+        self._turn = (self._turn + MOST_BUSY) % len(busy)
+        return (busy + busy)[self._turn : self._turn + MOST_BUSY]
+
+    def _sort(self, samples: Iterable[Sample], names: dict[str, str]) -> None:
+        for sample in samples:
+            name = names.get(sample.site)
+            if name is None:
+                self.unknown_hosts += 1
+                continue
+            self._waiting.setdefault(name, []).append(sample)
+            self._consider(sample.client, sample.agent)
+
+    def _counts(self, name: str, total: counters.Totals, now: float) -> Counts:
+        """What has come since the site was looked at. A first look tells only where the totals stand."""
+        before, last = self._totals.get(name), self._looked.get(name)
+        self._totals[name], self._looked[name] = total or before or {}, now
+        if before is None or last is None:
+            return Counts(now, 0.0)
+        return counters.since(before, total or before, now, max(now - last, 1e-3))
+
+    def _decide(
+        self, name: str, brain: SiteBrain, total: counters.Totals, now: float, rates: dict[str, float]
+    ) -> set[Unit]:
+        last = self._looked.get(name)
+        if last is not None and now - last > 2 * TICK_SECONDS and not brain.is_busy:
+            # Nothing has come meanwhile, or its row would have been there.
+            brain.baseline.learn_rate(last, 0, now - last - TICK_SECONDS)
+            self._looked[name] = now - TICK_SECONDS
+        counts = self._counts(name, total, now)
+        if counts.seconds > 0:
+            rates[name] = counts.requests / counts.seconds
+        brain.tick(now, counts, self._waiting.pop(name, []), self._rng)
+        return self._push(name, brain, now)
+
+    # -- pushing -------------------------------------------------------------------------------------
+
+    def _push(self, name: str, brain: SiteBrain, now: float) -> set[Unit]:
+        site = self._desired.sites[name]
+        for attack, note in brain.news:
+            log.info("attack", site=name, attack=attack.id, what=note.kind, words=note.words)
+            self._tell(_alert(site, attack.id, note.kind, note.words, note.at, attack.peak))
+        brain.news.clear()
+        mitigations = self._wanted(site, brain, now)
+        if any(each.action is Action.CHALLENGE for each in mitigations):
+            self._lingers[name] = now + LINGER_SECONDS
+        lingers = self._lingers.get(name, 0.0) > now
+        if not lingers:
+            self._lingers.pop(name, None)
+        units: set[Unit] = set()
+        shielded = self._desired.shielded
+        is_due = now - self._known_at.get(name, 0.0) > KNOWN_SECONDS
+        if (brain.is_busy or mitigations) and not (known := shielded.known.get(name, Known())).networks:
+            units |= shielded.put_known(name, self._known(brain, now, whole=True) or known)
+        elif is_due:
+            self._known_at[name] = now
+            units |= shielded.put_known(
+                name, self._known(brain, now, whole=brain.is_busy or bool(mitigations))
+            )
+        units |= shielded.put_mitigations(name, mitigations, lingers=lingers)
+        return units | self._ban(brain, now)
+
+    def _wanted(self, site: Site, brain: SiteBrain, now: float) -> tuple[Mitigation, ...]:
+        wanted = brain.response.mitigations()
+        if site.under_attack and all(each.features for each in wanted):
+            wanted += (self._switched(site, now),)
+        if site.watch_only:
+            wanted = tuple(dataclasses.replace(each, action=Action.OBSERVE) for each in wanted)
+        return wanted
+
+    def _switched(self, site: Site, now: float) -> Mitigation:
+        """The owner's switch: everybody is challenged. Its end moves on every half minute."""
+        begun = datetime.fromtimestamp(now // 30 * 30, UTC)
+        return Mitigation(
+            id=f"{site.name}-under-attack",
+            site=site.name,
+            action=Action.CHALLENGE,
+            features=(),
+            values=(),
+            reason="the site's owner has switched 'under attack' on",
+            since=begun,
+            until=begun + timedelta(seconds=90),
+            author="owner",
+            harm=1.0,
+            pinned=True,
+        )
+
+    def _known(self, brain: SiteBrain, now: float, *, whole: bool) -> Known | None:
+        baseline = brain.baseline
+        if baseline.clean_samples < KNOWN_SAMPLES:
+            return None
+        values = {
+            feature: frozenset(sorted(baseline.familiar(feature))[:MOST_VALUES])
+            for feature in (Feature.AGENT, Feature.NAMES)
+        }
+        if not whole:
+            return Known(values)
+        friends = frozenset((each.network, each.agent) for each in baseline.friends())
+        return Known(values, frozenset(baseline.networks(now)), friends)
+
+    def _ban(self, brain: SiteBrain, now: float) -> set[Unit]:
+        """The sources of what is dropped, but none whose network some site knows: addresses are shared."""
+        dropped = {each.id for each in brain.response.mitigations() if each.action is Action.DROP}
+        if not dropped or self._desired.sites[brain.site].watch_only:
+            return set()
+        units: set[Unit] = set()
+        until = datetime.fromtimestamp(now, UTC) + LONGEST_BAN
+        for client in brain.dropped_clients(dropped, BANNED_AFTER)[:MOST_BANS]:
+            source = parse_network(f"{client}/64" if ":" in client else client)
+            present = self._desired.bans.get(source)
+            if present is None or present.until < until - LONGEST_BAN / 2:
+                units |= self._desired.put_ban(Ban(source, until, f"flood at {brain.site}"))
+        return units
+
+    # -- notes ---------------------------------------------------------------------------------------
+
+    def _brain(self, name: str, now: float) -> SiteBrain:
+        brain = self.brains.get(name)
+        if brain is None:
+            brain = self.brains[name] = brain_of(name, self._notes.read_site(name), now)
+        return brain
+
+    async def _save(self, now: float) -> None:
+        """Attacks at once, baselines every minute, in a thread."""
+        going_on = {
+            name: brain for name, brain in self.brains.items() if brain.attack or brain.response.standing
+        }
+        state = [
+            (name, brain.response.mitigations(), brain.attack is None) for name, brain in going_on.items()
+        ]
+        if state != self._attacks_saved:
+            self._attacks_saved = state
+            documents = {name: attack_document(brain) for name, brain in going_on.items()}
+            await asyncio.to_thread(self._notes.write_attacks, documents)
+        if now - self._saved > SAVE_SECONDS:
+            self._saved = now
+            for name in [name for name in self.brains if name in self._desired.sites]:
+                await asyncio.to_thread(self._notes.write_site, name, site_document(self.brains[name]))
+            for name in [name for name in self.brains if name not in self._desired.sites]:
+                del self.brains[name]
+
+    # -- people --------------------------------------------------------------------------------------
+
+    def mitigations(self) -> list[Mitigation]:
+        """Everything that is in force, by site."""
+        return [each for _, listed in sorted(self._desired.shielded.mitigations.items()) for each in listed]
+
+    async def undo(self, identifier: str, *, forbid: bool) -> None:
+        """Withdraw a mitigation, for this attack or for good. Raises HoldfastError."""
+        now = self._clock()
+        for name, brain in self.brains.items():
+            if brain.undo(identifier, now, forbid=forbid):
+                await asyncio.to_thread(self._notes.write_site, name, site_document(brain))
+                await self._reconciler.settle(self._push(name, brain, now))
+                return
+        raise _unknown(identifier)
+
+    async def pin(self, identifier: str, until: datetime, author: str) -> None:
+        """Keep a mitigation until then, whatever the flood does. Raises HoldfastError."""
+        now = self._clock()
+        for name, brain in self.brains.items():
+            if brain.response.pin(identifier, until, author):
+                await self._reconciler.settle(self._push(name, brain, now))
+                return
+        raise _unknown(identifier)
+
+
+def _unknown(identifier: str) -> HoldfastError:
+    return error(f"there is no mitigation {identifier!r}", "'holdfast mitigations' lists them")
+
+
+def _alert(site: Site, attack: str, kind: str, words: str, at: float, peak: float) -> Alert:
+    heading = {
+        "begins": "an attack begins",
+        "changes": "the response changes",
+        "ends": "the attack has ended",
+    }
+    return Alert(
+        event=kind,  # type: ignore[arg-type]
+        site=site.name,
+        customer=site.customer,
+        attack=attack,
+        at=datetime.fromtimestamp(at, UTC),
+        headline=f"{site.name}: {heading[kind]}",
+        facts=(("what", words), ("most requests/s so far", f"{peak:.0f}")),
+    )

@@ -1,0 +1,363 @@
+"""The brain of one site: counts and samples in, mitigations out. Evaluated several times a second.
+
+Deterministic: the clock, and randomness for what is learned, are parameters. A quiet site costs a few
+comparisons; only a site under suspicion has its samples looked at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from holdfast.model.mitigation import Action
+from holdfast.shield.attack import Attack, Note, attack_id
+from holdfast.shield.baseline import Baseline
+from holdfast.shield.counts import Counts, Recent
+from holdfast.shield.evidence import NEW_MIX, Naming, Suffering, Window, name_excess, suffering
+from holdfast.shield.features import Feature, empty
+from holdfast.shield.phase import Event, Phase, step
+from holdfast.shield.response import EVERYBODY, STRANGERS, Match, Response, room_of, signature_of
+from holdfast.shield.sample import Sample
+from holdfast.shield.signature import YOUNG, matches
+
+WINDOW_SECONDS: Final = 3.0
+MOST_SAMPLES: Final = 1500
+SETTLE_SECONDS: Final = 0.4
+"""After a push, what was under way before it still ends."""
+LEARNED_AFTER: Final = 30.0
+"""Seconds after which calm samples are learned: the beginning of a flood must not be."""
+LEARNED_PER_TICK: Final = 20
+CALM_RATE_SECONDS: Final = 30.0
+CALM_AGAIN: Final = 5.0
+"""Seconds without a sign before a suspicion is dropped."""
+OVER_SECONDS: Final = 3.0
+HOLD_SECONDS: Final = 60.0
+WIDE_HOLD_SECONDS: Final = 15.0
+"""What touches all visitors, or all new ones, is not held for the next pulse."""
+LONGEST_HOLD: Final = 600.0
+REMEMBERED: Final = 3600.0
+"""Seconds for which a flood's signatures are known again."""
+SAME_FLOOD: Final = 0.5
+"""The share of the window that a remembered signature must match."""
+LEAST_ROWS: Final = 15
+CROWD_LEARNED: Final = 600.0
+"""A suspicion that is not confirmed for so long is growth: the rate is learned again (slowly, see
+``rhythm``)."""
+
+
+@dataclass(slots=True)
+class Remembered:
+    action: Action
+    harm: float
+    until: float
+
+
+@dataclass(slots=True)
+class Sight:
+    """What a tick has seen; for tests, and for those who want to know."""
+
+    rate: float = 0.0
+    mean: float = 0.0
+    upper: float = 0.0
+    leaves: bool = False
+    suffering: Suffering = field(default_factory=Suffering)
+    naming: Naming | None = None
+
+
+class SiteBrain:
+    """``tick`` is all there is to call; ``response.mitigations()`` is what should be in force then."""
+
+    def __init__(self, site: str, baseline: Baseline) -> None:
+        self.site = site
+        self.baseline = baseline
+        self.phase = Phase.CALM
+        self.response = Response(site)
+        self.attack: Attack | None = None
+        self.news: list[tuple[Attack, Note]] = []
+        """What somebody should be told; the shell takes it."""
+        self.sight = Sight()
+        self.remembered: dict[Match, Remembered] = {}
+        self._recent = Recent()
+        self._samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
+        self._unlearned: deque[Sample] = deque(maxlen=2000)
+        self._before = empty()
+        """Of a young site, the calm samples before the suspicion: all that it has to tell what is usual."""
+        self._calm_rate, self._calm_seconds = 0.0, 0.0
+        """Requests/s in the last calm minute or so: what a young site has to go by."""
+        self._since = 0.0
+        """When the phase began."""
+        self._sign = 0.0
+        """When the last sign of a flood was seen."""
+        self._returns: deque[float] = deque()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a tick costs more than comparisons."""
+        return self.phase is not Phase.CALM
+
+    def tick(self, now: float, counts: Counts, samples: Sequence[Sample], rng: np.random.Generator) -> None:
+        """``counts``: of the span since the last tick; ``samples``: that have come since then."""
+        self._recent.add(counts)
+        self._samples.extend(samples)
+        self._learn(now, counts, samples, rng)
+        self._look(now, counts)
+        if self.phase is Phase.SUSPECT:
+            self._investigate(now)
+        elif self.phase in (Phase.ATTACK, Phase.EASING):
+            self._fight(now, counts)
+        if self.response.standing and self.phase in (Phase.CALM, Phase.SUSPECT):
+            self.response.expire(now)
+
+    # -- learning ------------------------------------------------------------------------------------
+
+    def _learn(self, now: float, counts: Counts, samples: Sequence[Sample], rng: np.random.Generator) -> None:
+        is_growth = self.phase is Phase.SUSPECT and now - self._since > CROWD_LEARNED
+        is_calm = self.phase is Phase.CALM or is_growth
+        if counts.seconds > 0:
+            self.baseline.learn_rate(
+                counts.at - counts.seconds, counts.requests, counts.seconds, exclude=not is_calm
+            )
+        if not is_calm:
+            if self._unlearned:
+                self._before = self.baseline.encode(list(self._unlearned))
+                self._unlearned.clear()
+            return
+        if counts.seconds > 0:
+            self._calm_seconds = min(self._calm_seconds + counts.seconds, CALM_RATE_SECONDS)
+            fade = counts.seconds / self._calm_seconds
+            self._calm_rate += fade * (counts.requests / counts.seconds - self._calm_rate)
+        self._unlearned.extend(samples)
+        ready: list[Sample] = []
+        while self._unlearned and self._unlearned[0].at < now - LEARNED_AFTER:
+            sample = self._unlearned.popleft()
+            if not sample.verdict and len(ready) < LEARNED_PER_TICK:
+                ready.append(sample)
+        if ready:
+            self.baseline.learn(ready, rng)
+
+    # -- seeing --------------------------------------------------------------------------------------
+
+    def _look(self, now: float, counts: Counts) -> None:
+        """The cheap part: has the rate left the baseline, does the origin suffer?"""
+        sight = self.sight = Sight()
+        for seconds in (0.5, 2.0):
+            span = self._recent.over(seconds)
+            if span.seconds <= 0:
+                continue
+            expected = self.baseline.expected(now, max(span.seconds, 0.1))
+            rate = span.requests / span.seconds
+            sight.leaves |= rate > expected.upper
+            if seconds == 0.5:
+                mean = expected.mean if self.baseline.rhythm.is_warm else self._calm_rate
+                sight.rate, sight.mean, sight.upper = rate, mean, expected.upper
+        span = self._recent.over(1.0)
+        if span.waited or span.overflowed or self.phase is not Phase.CALM:
+            recent = [sample for sample in self._samples if sample.at > now - 2.0 and not sample.touched]
+            sight.suffering = suffering(span, Window(tuple(recent), empty()), self.baseline)
+        if sight.leaves or sight.suffering:
+            self._sign = now
+            self._go(Event.LEAVES, now)
+        elif now - self._sign > CALM_AGAIN:
+            self._go(Event.RETURNS, now)
+
+    def _window(self, now: float) -> Window:
+        """The samples of the last seconds, coded once each."""
+        while self._samples and self._samples[0].at < now - WINDOW_SECONDS:
+            self._samples.popleft()
+        samples = tuple(self._samples)
+        return Window(samples, self.baseline.encode(samples))
+
+    # -- deciding ------------------------------------------------------------------------------------
+
+    def _investigate(self, now: float) -> None:
+        """Is it an attack? A crowd of ordinary visitors whom the origin can serve, or queue, is none."""
+        window = self._window(now).since(self._since - 0.5)
+        if self._is_known_again(now, window):
+            return
+        sight = self.sight
+        naming = sight.naming = self._name(window, self._excess(window))
+        why = ""
+        overflows = sight.suffering.overflows and now - self._since > 1.0
+        if naming.names_clients and sight.leaves:
+            why = f"{naming.coverage:.0%} of the excess has few fingerprints"
+        elif overflows or (sight.suffering and naming.is_named):
+            why = sight.suffering.why
+        elif sight.suffering and naming.strangers >= NEW_MIX:
+            why = f"{sight.suffering.why}; {naming.strangers:.0%} of the excess is from networks never seen"
+        if why and len(window.samples) >= LEAST_ROWS:
+            self._begin(now, f"{sight.rate:.0f} requests/s, usually {sight.mean:.0f}; {why}")
+            self._note(now, self.response.improve(now, self._id, naming, window, self.baseline, sight.rate))
+            self._fall_back(now, naming, window)
+
+    def _name(self, window: Window, excess: float) -> Naming:
+        clean = self.baseline.codes
+        normal = clean if len(clean) >= YOUNG else np.vstack((clean, self._before))
+        return name_excess(window, self.baseline, normal, excess)
+
+    def _excess(self, window: Window) -> float:
+        """The share of the window beyond what is usual: of requests, or, where their number is usual, of the
+        time that the origin takes for them."""
+        sight = self.sight
+        excess = 1 - sight.mean / sight.rate if sight.rate > sight.mean > 0 else 0.0
+        if sight.leaves or not window.samples:
+            return excess if sight.mean else 1.0
+        load = sum(each.origin_ms * each.weight for each in window.samples)
+        usual = self.baseline.origin_ms(0.5) * float(window.weights.sum())
+        return max(excess, 1 - usual / load if load > usual > 0 else 0.0)
+
+    def _is_known_again(self, now: float, window: Window) -> bool:
+        if len(window.samples) < LEAST_ROWS:
+            return False
+        weights = window.weights
+        for match, remembered in self.remembered.items():
+            signature = signature_of(match)
+            if signature is None or match in self.response.forbidden or remembered.until < now:
+                continue
+            if weights[matches(window.codes, signature)].sum() >= SAME_FLOOD * weights.sum():
+                self._begin(now, f"{self.sight.rate:.0f} requests/s, usually {self.sight.mean:.0f}")
+                words = self.response.again(now, self._id, match, remembered.action, remembered.harm)
+                self._note(now, [words])
+                return True
+        return False
+
+    def _fall_back(self, now: float, naming: Naming, window: Window) -> None:
+        """No signature is good enough for most of the excess."""
+        suffers = self.sight.suffering
+        if naming.is_named or not suffers or len(window.samples) < LEAST_ROWS:
+            return
+        if naming.strangers >= NEW_MIX and self.baseline.newcomers < NEW_MIX:
+            usual = self.baseline.newcomers
+            self._note(now, self.response.challenge_strangers(now, self._id, naming, window, usual))
+        else:
+            self._note(now, self.response.challenge_everybody(now, self._id, window, suffers.why))
+
+    # -- fighting ------------------------------------------------------------------------------------
+
+    def _fight(self, now: float, counts: Counts) -> None:
+        """Measure what the mitigations do, add to them while too much passes, and see the end."""
+        attack, response = self.attack, self.response
+        if attack is None:
+            raise RuntimeError(f"{self.site} is under attack, and no attack is recorded")
+        attack.peak = max(attack.peak, self.sight.rate)
+        attack.touched += counts.touched
+        window = self._window(now)
+        response.measure(now, window)
+        passing = self._passing(now)
+        mean, upper = self.sight.mean, self.sight.upper
+        leaves = passing is not None and passing > upper
+        suffers = self.sight.suffering and passing is not None
+        if passing is not None:
+            attack.reached += max(0.0, passing - mean) * counts.seconds
+        if passing is not None and (leaves or (suffers and passing > 1.2 * mean + room_of(mean))):
+            rest = window.since(response.changed + SETTLE_SECONDS).passing()
+            self._note(now, response.step_up(now, window, self.baseline))
+            excess = 1 - mean / passing if passing > mean else 0.0
+            naming = self.sight.naming = self._name(rest, excess)
+            self._note(now, response.improve(now, attack.id, naming, rest, self.baseline, passing))
+            if now - response.changed > (1.0 if self.sight.suffering.overflows else 3.0):
+                self._fall_back(now, naming, rest)
+        flood = response.rate + (max(0.0, passing - upper) if passing is not None else 0.0)
+        self._see_end(now, flood, quiet=max(1.0, 0.05 * mean))
+        self._note(now, response.renew(now))
+
+    def _passing(self, now: float) -> float | None:
+        """Requests/s that no mitigation touches; None where it is too early to tell."""
+        span = self._recent.over(1.0, since=self.response.changed + SETTLE_SECONDS)
+        return max(0.0, span.requests - span.touched) / span.seconds if span.seconds > 0.15 else None
+
+    def _see_end(self, now: float, flood: float, quiet: float) -> None:
+        if flood > quiet:
+            self._sign = now
+            self._go(Event.BACK, now)
+        elif now - self._sign > OVER_SECONDS:
+            self._go(Event.OVER, now)
+        if self.phase is Phase.EASING and now - self._since > WIDE_HOLD_SECONDS:
+            wide = [match for match in (EVERYBODY, STRANGERS) if self._is_ours(match)]
+            self._note(now, self.response.drop(wide))
+        if self.phase is Phase.EASING and now - self._since > self._hold(now):
+            self._end(now, Event.HELD, "the flood has ended")
+
+    def _is_ours(self, match: Match) -> bool:
+        standing = self.response.standing.get(match)
+        return standing is not None and not standing.mitigation.pinned
+
+    def _hold(self, now: float) -> float:
+        while self._returns and self._returns[0] < now - REMEMBERED:
+            self._returns.popleft()
+        return float(min(HOLD_SECONDS * 2 ** max(0, len(self._returns) - 1), LONGEST_HOLD))
+
+    # -- turns ---------------------------------------------------------------------------------------
+
+    @property
+    def _id(self) -> str:
+        return self.attack.id if self.attack else ""
+
+    def _begin(self, now: float, why: str) -> None:
+        self.attack = Attack(attack_id(self.site, now), self.site, now, why, usual=self.sight.mean)
+        self.attack.peak = self.sight.rate
+        self._returns.append(now)
+        self._sign = now
+        self._go(Event.CONFIRMED, now)
+        self.news.append((self.attack, self.attack.note(now, "begins", why)))
+
+    def _note(self, now: float, done: Sequence[str]) -> None:
+        if self.attack is not None:
+            self.news += [(self.attack, self.attack.note(now, "changes", words)) for words in done]
+
+    def _end(self, now: float, event: Event, words: str) -> None:
+        if self.attack is None:
+            return
+        for match, standing in self.response.standing.items():
+            if match[0]:
+                made = standing.mitigation
+                self.remembered[match] = Remembered(made.action, made.harm, now + REMEMBERED)
+        self.remembered = {match: each for match, each in self.remembered.items() if each.until > now}
+        self.response.drop(
+            [match for match, each in self.response.standing.items() if not each.mitigation.pinned]
+        )
+        self.attack.ended = now
+        self.news.append((self.attack, self.attack.note(now, "ends", words)))
+        self.attack = None
+        self._go(event, now)
+
+    def resume(self, attack: Attack, now: float) -> None:
+        """Go on with an attack that an agent before this one saw."""
+        self.attack = attack
+        self._returns.append(attack.began)
+        self._sign = now
+        self._go(Event.CONFIRMED, now)
+
+    def dropped_clients(self, mitigations: set[str], least: int) -> list[str]:
+        """Those that came at least so often, in the samples at hand, with what these mitigations match and
+        with nothing else, from networks that the site does not know: many may share an address."""
+        of_client: dict[str, list[Sample]] = {}
+        for sample in self._samples:
+            of_client.setdefault(sample.client, []).append(sample)
+        return [
+            client
+            for client, samples in of_client.items()
+            if len(samples) >= least
+            and all(each.verdict in mitigations and not each.cleared for each in samples)
+            and not self.baseline.knows(samples[0].values[Feature.NETWORK], samples[0].at)
+        ]
+
+    def undo(self, identifier: str, now: float, *, forbid: bool) -> bool:
+        """A person withdraws a mitigation; it is not used again at this site while the agent lives, or, with
+        ``forbid``, ever. Whether there is one of that id."""
+        for match, standing in list(self.response.standing.items()):
+            if standing.mitigation.id == identifier:
+                self.response.drop([match])
+                self.response.forbidden.add(match)
+                self.remembered.pop(match, None)
+                self._note(now, [f"a person has {'forbidden' if forbid else 'undone'} {identifier}"])
+                return True
+        return False
+
+    def _go(self, event: Event, now: float) -> None:
+        phase = step(self.phase, event)
+        if phase is not self.phase:
+            self.phase, self._since = phase, now

@@ -1,0 +1,51 @@
+"""What the data plane counted for one site over a short span: exact, unlike samples."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+KEPT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of a span that ended at ``at`` (unix time) and lasted ``seconds``."""
+
+    at: float
+    seconds: float
+    requests: float = 0
+    waited: float = 0
+    """Requests that found all slots of the site's origins taken."""
+    overflowed: float = 0
+    """Requests refused as the queue was full, or a client's share while the site is busy."""
+    touched: float = 0
+    """Requests that a mitigation challenged, denied or dropped."""
+
+
+class Recent:
+    """The last ten seconds of one site's counts."""
+
+    def __init__(self) -> None:
+        self._spans: deque[Counts] = deque()
+
+    def add(self, counts: Counts) -> None:
+        self._spans.append(counts)
+        while self._spans[0].at <= counts.at - KEPT_SECONDS:
+            self._spans.popleft()
+
+    def over(self, seconds: float, since: float = 0.0) -> Counts:
+        """The sum of the spans of the last ``seconds`` that began after ``since``; zeros for none."""
+        if not self._spans:
+            return Counts(0.0, 0.0)
+        last = self._spans[-1].at
+        begin = max(last - seconds, since) - 1e-3
+        spans = [each for each in self._spans if each.at - each.seconds >= begin]
+        return Counts(
+            last,
+            sum(each.seconds for each in spans),
+            sum(each.requests for each in spans),
+            sum(each.waited for each in spans),
+            sum(each.overflowed for each in spans),
+            sum(each.touched for each in spans),
+        )

@@ -1,0 +1,165 @@
+"""What a window of samples says: does the origin suffer, who makes up the excess, how is it named.
+
+Estimates from samples are weighted by what each stands for. Pure: the shell passes the window in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from holdfast.shield.baseline import Baseline
+from holdfast.shield.counts import Counts
+from holdfast.shield.features import Codes, Feature, Weights
+from holdfast.shield.sample import Sample
+from holdfast.shield.signature import YOUNG, Finding, search
+
+CLIENT_FEATURES: Final = frozenset(
+    (Feature.AGENT, Feature.NAMES, Feature.TLS, Feature.LANGUAGE, Feature.PRESENCE, Feature.NETWORK)
+)
+"""They say who asks; the others say what for: a crowd shares the latter."""
+LEAST_SAMPLES: Final = 30
+MOST_HARM: Final = 0.02
+"""Of a signature that names a flood: more would be a way to say "everybody"."""
+LEAST_COVERAGE: Final = 0.08
+NAMED: Final = 0.5
+"""The share of the excess that its signatures must hold to name it."""
+NEW_MIX: Final = 0.6
+"""The share of the excess that comes from networks never seen here."""
+SLOW_MS: Final = 300.0
+SLOWER: Final = 5.0
+"""Times the time within which 95 % of the usual answers begin."""
+LONG_WAIT_MS: Final = 1000.0
+FAILING: Final = 0.2
+"""The share of answers that are errors of the origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Recent samples of one site: codes row by row with ``samples``."""
+
+    samples: tuple[Sample, ...]
+    codes: Codes
+
+    def passing(self) -> Window:
+        """Those that no mitigation matches."""
+        kept = [row for row, sample in enumerate(self.samples) if not sample.verdict]
+        return Window(tuple(self.samples[row] for row in kept), self.codes[kept])
+
+    def since(self, at: float) -> Window:
+        kept = [row for row, sample in enumerate(self.samples) if sample.at >= at]
+        return Window(tuple(self.samples[row] for row in kept), self.codes[kept])
+
+    @property
+    def weights(self) -> Weights:
+        return np.fromiter((sample.weight for sample in self.samples), np.float64, len(self.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Suffering:
+    """How the origin does; empty ``why``: it is well."""
+
+    why: str = ""
+    overflows: bool = False
+    """The queue is full: visitors are refused already."""
+
+    def __bool__(self) -> bool:
+        return bool(self.why)
+
+
+def suffering(counts: Counts, window: Window, baseline: Baseline) -> Suffering:
+    """From the last second or so of counts and samples."""
+    if counts.overflowed > max(2.0, 0.01 * counts.requests):
+        rate = counts.overflowed / max(counts.seconds, 1e-9)
+        return Suffering(f"the site's queue is full: {rate:.0f} requests/s refused", overflows=True)
+    asked = [sample for sample in window.samples if sample.origin_ms > 0]
+    if len(asked) < LEAST_SAMPLES:
+        return Suffering()
+    waits = float(np.median([sample.queue_ms for sample in asked]))
+    if waits >= LONG_WAIT_MS:
+        return Suffering(f"requests wait {waits / 1000:.1f} s for the origin")
+    failing = sum(sample.status >= 500 for sample in asked) / len(asked)
+    if failing >= max(FAILING, 4 * baseline.errors):
+        return Suffering(f"{failing:.0%} of the origin's answers are errors")
+    usual = baseline.origin_ms(0.95)
+    takes = float(np.median([sample.origin_ms for sample in asked]))
+    if takes >= max(SLOW_MS, SLOWER * usual):
+        return Suffering(f"the origin takes {takes:.0f} ms, usually up to {usual:.0f} ms")
+    return Suffering()
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The excess by name."""
+
+    excess: float
+    """The share of the window that is excess."""
+    strangers: float
+    """The share of the excess that comes from networks never seen here, beyond the usual newcomers."""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def coverage(self) -> float:
+        return sum(finding.gain for finding in self.findings)
+
+    @property
+    def names_clients(self) -> bool:
+        """Most of the excess has one fingerprint or a few: it is not a crowd."""
+        gains = (
+            finding.gain
+            for finding in self.findings
+            if CLIENT_FEATURES.intersection(finding.signature.template.features)
+        )
+        return sum(gains) >= NAMED
+
+    @property
+    def is_named(self) -> bool:
+        return self.coverage >= NAMED
+
+
+def name_excess(window: Window, baseline: Baseline, normal: Codes, excess: float) -> Naming:
+    """``excess``: the share of the window's requests beyond the usual rate, 0–1. ``normal``: clean
+    samples."""
+    if len(window.samples) < LEAST_SAMPLES or excess <= 0:
+        return Naming(excess, 0.0)
+    weights = window.weights
+    new = window.codes[:, Feature.STRANGER] == 1
+    share = float(weights[new].sum() / weights.sum())
+    strangers = min(1.0, max(0.0, (share - (1 - excess) * baseline.newcomers) / excess))
+    findings = search(
+        window.codes,
+        weights,
+        normal,
+        min(excess, 1.0),
+        most_harm=MOST_HARM,
+        least_coverage=LEAST_COVERAGE,
+    )
+    if len(normal) < YOUNG:  # what is absent in most requests names nobody
+        findings = tuple(each for each in findings if any(each.signature.codes))
+    return Naming(excess, strangers, findings)
+
+
+def rates_of_clients(samples: Sequence[Sample], seconds: float) -> tuple[float, ...]:
+    """Requests/s of each client, the busiest first."""
+    totals: defaultdict[str, float] = defaultdict(float)
+    for sample in samples:
+        totals[sample.client] += sample.weight
+    return tuple(sorted((total / seconds for total in totals.values()), reverse=True))
+
+
+def described(samples: Sequence[Sample], most: int = 5) -> tuple[str, ...]:
+    """A few of them as evidence: without the client's address, which the network stands for."""
+    seen: dict[str, None] = {}
+    for sample in samples:
+        method = sample.values[Feature.METHOD]
+        network = sample.values[Feature.NETWORK]
+        length = 48 if ":" in network else 24
+        agent = sample.agent[:80] or "no agent"
+        seen[f"{method} {sample.path[:80]} · {agent} · from {network}/{length}"] = None
+        if len(seen) >= most:
+            break
+    return tuple(seen)
