@@ -42,6 +42,9 @@ VISIT = 1800.0
 new visitor stays a stranger for the whole of the visit; the baseline has to count alike."""
 NEW_NETWORKS, REGULAR_NETWORKS = 2048, 4096
 """Seen in one hour only, in more than one. Apart, so that a crowd of new ones does not push out others."""
+ADMIT = 8
+"""When there is no room, one in so many new networks takes the place of the one that came last the longest
+ago. Were it each, a site that more visit in an hour than there is room for would never know one again."""
 SPAN = 600.0
 FRIEND_SPANS, FRIEND_AGE = 6, 12
 """A program is regular that came in so many different spans of ten minutes, and first so many ago."""
@@ -133,6 +136,8 @@ class Baseline:
         self._text_bytes = 0
         self._new: dict[str, _Seen] = {}
         self._regular: dict[str, _Seen] = {}
+        self._waiting = 0
+        """Networks for which there was no room."""
         self._programs: dict[tuple[str, str], _Program] = {}
         self._friends: dict[tuple[str, str], _Program] = {}
         self._all = self._errors = self._judged = self._strangers = 0.0
@@ -354,6 +359,10 @@ class Baseline:
         """Returns whether it was known before this visit."""
         seen = self._regular.get(network) or self._new.get(network)
         if seen is None:
+            if len(self._new) >= NEW_NETWORKS:
+                self._waiting += 1
+                if self._waiting % ADMIT:
+                    return False
             self._new[network] = _Seen(_codes_of[network], at, at, 1)
             if len(self._new) > NEW_NETWORKS:
                 del self._new[next(iter(self._new))]

@@ -26,6 +26,8 @@ from holdfast.shield.signature import YOUNG, matches
 
 WINDOW_SECONDS: Final = 3.0
 MOST_SAMPLES: Final = 1500
+TICK_SECONDS: Final = 0.2
+"""About the time between two ticks."""
 SETTLE_SECONDS: Final = 0.4
 """After a push, what was under way before it still ends."""
 LEARNED_AFTER: Final = 30.0
@@ -169,7 +171,10 @@ class SiteBrain:
         while self._samples and self._samples[0].at < now - WINDOW_SECONDS:
             self._samples.popleft()
         samples = tuple(self._samples)
-        return Window(samples, self.baseline.encode(samples))
+        covered = WINDOW_SECONDS
+        if len(samples) == MOST_SAMPLES:  # the older ones had to go
+            covered = min(covered, max(now - samples[0].at, TICK_SECONDS))
+        return Window(samples, self.baseline.encode(samples), covered)
 
     # -- deciding ------------------------------------------------------------------------------------
 
@@ -250,11 +255,11 @@ class SiteBrain:
         mean, upper = self.sight.mean, self.sight.upper
         leaves = passing is not None and passing > upper
         suffers = self.sight.suffering and passing is not None
+        self._note(now, response.step_up(now, window, self.baseline))
         if passing is not None:
             attack.reached += max(0.0, passing - mean) * counts.seconds
         if passing is not None and (leaves or (suffers and passing > 1.2 * mean + room_of(mean))):
             rest = window.since(response.changed + SETTLE_SECONDS).passing()
-            self._note(now, response.step_up(now, window, self.baseline))
             excess = 1 - mean / passing if passing > mean else 0.0
             naming = self.sight.naming = self._name(rest, excess)
             self._note(now, response.improve(now, attack.id, naming, rest, self.baseline, passing))

@@ -44,15 +44,17 @@ class Window:
 
     samples: tuple[Sample, ...]
     codes: Codes
+    seconds: float = 3.0
+    """The time that they cover."""
 
     def passing(self) -> Window:
         """Those that no mitigation matches."""
         kept = [row for row, sample in enumerate(self.samples) if not sample.verdict]
-        return Window(tuple(self.samples[row] for row in kept), self.codes[kept])
+        return Window(tuple(self.samples[row] for row in kept), self.codes[kept], self.seconds)
 
     def since(self, at: float) -> Window:
         kept = [row for row, sample in enumerate(self.samples) if sample.at >= at]
-        return Window(tuple(self.samples[row] for row in kept), self.codes[kept])
+        return Window(tuple(self.samples[row] for row in kept), self.codes[kept], self.seconds)
 
     @property
     def weights(self) -> Weights:

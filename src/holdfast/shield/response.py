@@ -26,8 +26,8 @@ MOST: Final = 8
 """Mitigations of one site."""
 LIFETIME: Final = timedelta(seconds=60)
 RENEWED_BEFORE: Final = timedelta(seconds=30)
-RATE_SECONDS: Final = 3.0
-"""The rate of what a mitigation matches is averaged over this."""
+STEP_SECONDS: Final = 1.0
+"""What a step does is measured for so long before the next."""
 UNUSED_SECONDS: Final = 60.0
 STRANGERS: Final = (("stranger",), ("1",))
 EVERYBODY: Final[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())
@@ -171,29 +171,29 @@ class Response:
         """What each mitigation matched in the last seconds, and how much of that passed."""
         matched: dict[str, list[Sample]] = {}
         for sample in window.samples:
-            if sample.verdict and sample.at >= now - RATE_SECONDS:
+            if sample.verdict:
                 matched.setdefault(sample.verdict, []).append(sample)
         for standing in self.standing.values():
             samples = matched.get(standing.mitigation.id, [])
             weight = sum(sample.weight for sample in samples)
-            standing.rate = weight / RATE_SECONDS
+            standing.rate = weight / window.seconds
             passed = sum(sample.weight for sample in samples if sample.reached_origin)
             standing.solved = passed / weight if weight else 0.0
             if samples:
                 standing.used = now
 
     def step_up(self, now: float, window: Window, baseline: Baseline) -> list[str]:
-        """Too much still passes: a stronger rung where what is measured says that it takes one."""
+        """A stronger rung where what is measured says that it takes one."""
         done = []
         expected = baseline.expected(now, 1.0)
         for match, standing in self.standing.items():
             present = standing.mitigation
-            if present.author != AUTOMATIC or standing.rate <= 0 or now - standing.changed < RATE_SECONDS / 3:
+            if present.author != AUTOMATIC or standing.rate <= 0 or now - standing.changed < STEP_SECONDS:
                 continue
             samples = [each for each in window.samples if each.verdict == present.id]
             case = Case(
                 standing.rate,
-                rates_of_clients(samples, RATE_SECONDS),
+                rates_of_clients(samples, window.seconds),
                 room_of(expected.mean),
                 present.harm,
                 baseline.is_young(now),
@@ -201,13 +201,15 @@ class Response:
             )
             action = choose(case, at_least=present.action)
             if action is not present.action:
-                reason = (
-                    f"{present.reason}; of {standing.rate:.0f} requests/s {standing.solved:.0%} passed"
-                    f" the step before ({present.action.value})"
+                why = (
+                    f"{standing.solved:.0%} passed the step before ({present.action.value})"
+                    if standing.solved
+                    else f"{standing.rate:.0f} requests/s are too many to {present.action.value}"
                 )
+                reason = f"{present.reason}; {why}"
                 standing.mitigation = replace(present, action=action, reason=reason)
                 standing.changed = self.changed = now
-                done.append(f"{action.value} {words_of(match)}: {standing.solved:.0%} passed before")
+                done.append(f"{action.value} {words_of(match)}: {why}")
         return done
 
     def pin(self, identifier: str, until: datetime, author: str) -> bool:

@@ -242,8 +242,6 @@ def test_a_crowd_of_newcomers_does_not_push_out_the_regulars() -> None:
 
 def test_saved_small_and_whole() -> None:
     baseline, at = fed(24, 120)
-    assert baseline.clean_samples == SAMPLES
-    assert len(baseline.networks(at)) > 0.9 * (NEW_NETWORKS + REGULAR_NETWORKS)
     document = baseline.document()
     text = json.dumps(document)
     assert len(text) <= 200_000
@@ -257,6 +255,40 @@ def test_saved_small_and_whole() -> None:
     assert again.networks(at) == baseline.networks(at)
     assert again.newcomers == baseline.newcomers
     assert again.origin_ms(0.95) == baseline.origin_ms(0.95)
+
+
+def test_of_more_networks_than_there_is_room_for_most_are_known_in_the_end() -> None:
+    baseline, rng = Baseline.new(START), np.random.default_rng(1)
+    for hour in range(24):
+        for begin in range(0, 3000, 500):
+            at = START + 3600 * hour + begin
+            baseline.learn([sample(at, client << 8) for client in range(begin, begin + 500)], rng)
+    assert len(baseline.networks(at + VISIT)) > 2900
+
+
+def test_two_hundred_kilobytes_are_enough_when_all_is_full() -> None:
+    """Every sample has a path of its own, every client a network of its own; hundreds of agents."""
+    baseline, rng = Baseline.new(START), np.random.default_rng(1)
+    for hour in range(16):
+        clients = [client * 7919 % 2**16 << 8 for client in range(5000 if hour < 15 else 20_000)]
+        for begin in range(0, len(clients), 500):
+            at = START + 3600 * hour + begin / 5
+            window = [
+                sample(
+                    at, client, agent=f"Mozilla/5.0 (system {client % 700}) Firefox", path=f"/{hour}/{client}"
+                )
+                for client in clients[begin : begin + 500]
+            ]
+            baseline.learn_rate(at, 500, 100)
+            baseline.learn(window, rng)
+    for _ in range(20):
+        at += 600
+        tools = [sample(at, number << 8, agent=f"tool/{number}", language="") for number in range(FRIENDS)]
+        baseline.learn(tools, rng)
+    assert baseline.clean_samples == SAMPLES
+    assert len(baseline.networks(at)) > 0.95 * (NEW_NETWORKS + REGULAR_NETWORKS)
+    assert len(baseline.friends()) == FRIENDS
+    assert len(json.dumps(baseline.document())) <= 200_000
 
 
 def test_what_was_loaded_learns_on_as_what_was_saved() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,6 +20,7 @@ import structlog
 
 from holdfast.edge.dataplane import answers
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
+from holdfast.edge.dataplane.verdicts import template_of
 from holdfast.edge.desired import Desired
 from holdfast.edge.reconcile import Reconciler
 from holdfast.edge.shielded import EVERYBODY, Known, Unit
@@ -31,6 +33,7 @@ from holdfast.model.ban import LONGEST_BAN, Ban, parse_network
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.mitigation import Action, Mitigation
 from holdfast.model.site import Site
+from holdfast.shield.attack import Attack
 from holdfast.shield.brain import SiteBrain
 from holdfast.shield.counts import Counts
 from holdfast.shield.features import Feature
@@ -46,6 +49,7 @@ MOST_VALUES: Final = 400
 KNOWN_SECONDS: Final = 300.0
 """Between two looks at what a site knows."""
 SAVE_SECONDS: Final = 60.0
+MOST_PAST: Final = 200
 MOST_BANS: Final = 500
 """Sources banned in one tick."""
 BANNED_AFTER: Final = 3
@@ -75,6 +79,10 @@ class Guard:
         self.unknown_hosts = 0
         """Samples of requests for hosts that no site has."""
         self.slowest_tick = 0.0
+        self.past: deque[Attack] = deque(maxlen=MOST_PAST)
+        """Attacks that have ended since the start, the newest last."""
+        self.switched: set[str] = set()
+        """Sites whose owner has switched 'under attack' on at run time."""
         self._runtime = runtime
         self._desired = desired
         self._reconciler = reconciler
@@ -113,6 +121,11 @@ class Guard:
     def begin(self) -> None:
         """Take over what the agent before this one has left."""
         now = self._clock()
+        self.switched = self._notes.read_switched()
+        for name, site in self._desired.sites.items():
+            if name not in self.switched and not site.under_attack:
+                continue
+            self._reconciler.want(self._push(name, self._brain(name, now), now))
         for name, document in self._notes.read_attacks().items():
             if name in self._desired.sites:
                 brain = self._brain(name, now)
@@ -143,13 +156,19 @@ class Guard:
         for name, total in self._turns(busy):
             units |= self._decide(name, self.brains[name], total, now, rates)
             await asyncio.sleep(0)
-        for name in [name for name, brain in self.brains.items() if brain.is_busy or name in self._lingers]:
+        for name in [name for name, brain in self.brains.items() if self._needs_a_look(name, brain)]:
             if name in self._desired.sites and str(self._desired.ids[name]) not in totals:
                 units |= self._decide(name, self.brains[name], {}, now, rates)
         units |= self._desired.shielded.put_sampling(allot(rates, self._desired.shielded.sampling))
         if units:
             self._reconciler.want(units)
         await self._save(now)
+
+    def _needs_a_look(self, name: str, brain: SiteBrain) -> bool:
+        """Whether time alone may change something there."""
+        return (
+            brain.is_busy or bool(brain.response.standing) or name in self._lingers or name in self.switched
+        )
 
     def _turns(self, busy: list[tuple[str, counters.Totals]]) -> list[tuple[str, counters.Totals]]:
         if len(busy) <= MOST_BUSY:
@@ -195,6 +214,8 @@ class Guard:
         for attack, note in brain.news:
             log.info("attack", site=name, attack=attack.id, what=note.kind, words=note.words)
             self._tell(_alert(site, attack.id, note.kind, note.words, note.at, attack.peak))
+            if note.kind == "ends":
+                self.past.append(attack)
         brain.news.clear()
         mitigations = self._wanted(site, brain, now)
         if any(each.action is Action.CHALLENGE for each in mitigations):
@@ -217,7 +238,7 @@ class Guard:
 
     def _wanted(self, site: Site, brain: SiteBrain, now: float) -> tuple[Mitigation, ...]:
         wanted = brain.response.mitigations()
-        if site.under_attack and all(each.features for each in wanted):
+        if (site.under_attack or site.name in self.switched) and all(each.features for each in wanted):
             wanted += (self._switched(site, now),)
         if site.watch_only:
             wanted = tuple(dataclasses.replace(each, action=Action.OBSERVE) for each in wanted)
@@ -318,6 +339,55 @@ class Guard:
                 await self._reconciler.settle(self._push(name, brain, now))
                 return
         raise _unknown(identifier)
+
+    async def add(
+        self,
+        site: str,
+        action: Action,
+        features: tuple[str, ...],
+        values: tuple[str, ...],
+        until: datetime,
+        author: str,
+        reason: str,
+    ) -> Mitigation:
+        """One that a person wants, until then. Raises HoldfastError for an unknown site, and for features of
+        which there is no template."""
+        if site not in self._desired.sites:
+            raise error(f"there is no site {site!r}", "see 'holdfast status'")
+        try:
+            template_of(features)
+        except KeyError:
+            raise error(
+                f"no template has the features {', '.join(features)}", "see docs/explain/shield.md"
+            ) from None
+        now = self._clock()
+        since = datetime.fromtimestamp(now, UTC)
+        made = Mitigation(
+            id=f"{site}-{since:%Y%m%dT%H%M%S}-{author}".replace(" ", "-"),
+            site=site,
+            action=action,
+            features=features,
+            values=values,
+            reason=reason,
+            since=since,
+            until=until,
+            author=author,
+            harm=1.0,
+            pinned=True,
+        )
+        brain = self._brain(site, now)
+        brain.response.put(made, now)
+        await self._reconciler.settle(self._push(site, brain, now))
+        return made
+
+    async def switch(self, site: str, on: bool) -> None:
+        """The owner's switch 'under attack', kept across restarts. Raises HoldfastError."""
+        if site not in self._desired.sites:
+            raise error(f"there is no site {site!r}", "see 'holdfast status'")
+        (self.switched.add if on else self.switched.discard)(site)
+        await asyncio.to_thread(self._notes.write_switched, set(self.switched))
+        now = self._clock()
+        await self._reconciler.settle(self._push(site, self._brain(site, now), now))
 
 
 def _unknown(identifier: str) -> HoldfastError:

@@ -53,6 +53,14 @@ class Notes:
     def write_attacks(self, sites: Mapping[str, Any]) -> None:
         self._write("attacks.json.gz", {"version": VERSION, "sites": dict(sites)})
 
+    def read_switched(self) -> set[str]:
+        """Sites that their owners have switched to 'under attack'."""
+        sites = (self._read("switched.json.gz") or {}).get("sites")
+        return {str(each) for each in sites} if isinstance(sites, list) else set()
+
+    def write_switched(self, sites: set[str]) -> None:
+        self._write("switched.json.gz", {"version": VERSION, "sites": sorted(sites)})
+
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self._directory / name
         try:
