@@ -11,12 +11,21 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from holdfast.cli import main
-from holdfast.edge.metrics import EDGE_COUNTERS, EDGE_GAUGES, SITE_COUNTERS, SITE_GAUGES
+from holdfast.edge.metrics import (
+    EDGE_COUNTERS,
+    EDGE_GAUGES,
+    EDGE_REASONS,
+    SITE_COUNTERS,
+    SITE_GAUGES,
+    SITE_REASONS,
+)
 from holdfast.edge.settings import (
     EdgeSettings,
     LimitSettings,
+    MailSettings,
     OriginSettings,
     ProviderSettings,
+    ReceiverSettings,
     SiteSettings,
 )
 
@@ -26,6 +35,8 @@ NOTE = "<!-- Made from the code by scripts/reference.py (make reference); do not
 TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[edge]", EdgeSettings),
     ("[provider]", ProviderSettings),
+    ("[alerts.mail]", MailSettings),
+    ("[[alerts.receivers]]", ReceiverSettings),
     ("[[sites]]", SiteSettings),
     ("[[sites.origins]]", OriginSettings),
     ("[sites.limits]", LimitSettings),
@@ -108,6 +119,8 @@ def metrics_page() -> str:
     ):
         lines += [f"| `{name}{suffix}` | {kind} | | {words} |" for name, words, _ in edge_metrics]
         lines += [f"| `{name}{suffix}` | {kind} | `site` | {words} |" for name, words, _ in site_metrics]
+    lines += [f"| `{name}_total` | counter | `{label}` | {words} |" for name, words, label, _ in EDGE_REASONS]
+    lines += [f"| `{name}_total` | counter | `site`, `reason` | {words} |" for name, words, _ in SITE_REASONS]
     return NOTE + "\n".join(lines) + "\n"
 
 

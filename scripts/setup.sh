@@ -5,7 +5,7 @@
 #
 # Safe to call at any time: a second call finds nothing to do and ends at once. What is already installed
 # is left as it is. A package is named, with the reason, before it is installed. The services that Debian
-# would start for haproxy and nginx are not started and not enabled: Holdfast starts its own.
+# would start for them are not started and not enabled: Holdfast and its benchmarks start their own.
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -50,11 +50,21 @@ quietly() { # runs a command, shows its output only if it fails
     rm -f "$log"
 }
 
+# Debian's crowdsec registers the machine with its makers when it is installed, unless this file says something
+# (its README.Debian). A benchmark tells nobody outside about the machine.
+CROWDSEC_REGISTRATION=/etc/crowdsec/online_api_credentials.yaml
+stay_unregistered() {
+    if [ -s "$CROWDSEC_REGISTRATION" ]; then return; fi
+    mkdir -p "${CROWDSEC_REGISTRATION%/*}"
+    printf '# no registration: %s\n' "$POLICY_MARK" >"$CROWDSEC_REGISTRATION"
+}
+
 install_as_root() {
     local service new=()
-    for service in haproxy nginx; do
+    for service in haproxy nginx fail2ban crowdsec crowdsec-firewall-bouncer; do
         has_service "$service" || new+=("$service")
     done
+    if [[ " $* " == *" crowdsec "* ]]; then stay_unregistered; fi
     trap restore_policy EXIT
     trap 'exit 130' INT TERM HUP
     hold_services
@@ -120,10 +130,18 @@ declare -A WHY=(
     [openssl]="test certificates and a TLS client"
     [chromium]="the browser of the browser tests"
     [iproute2]="network namespaces and socket figures (ip, ss)"
+    [nftables]="the firewall by which fail2ban and CrowdSec refuse, in namespaces of their own"
+    [fail2ban]="a peer in bench/floods"
+    [python3-pyinotify]="lets fail2ban see a new log line at once"
+    [crowdsec]="a peer in bench/floods, with the scenarios that Debian ships"
+    [crowdsec-firewall-bouncer]="the part of CrowdSec that refuses"
 )
 wanted=(haproxy ca-certificates)
 if [ "$MODE" != run ]; then
     wanted+=(nginx-light curl wrk nghttp2-client slowhttptest openssl chromium iproute2)
+fi
+if [ "$MODE" = bench ]; then
+    wanted+=(nftables fail2ban python3-pyinotify crowdsec crowdsec-firewall-bouncer)
 fi
 
 command -v dpkg-query >/dev/null ||

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from holdfast import __version__
+from holdfast.cli.attack import attacks, under_attack
 from holdfast.cli.ban import ban, unban
 from holdfast.cli.block import block, blocks, unblock
 from holdfast.cli.doctor import doctor
 from holdfast.cli.edge import edge
+from holdfast.cli.mitigation import mitigation, mitigations
 from holdfast.cli.site import site
 from holdfast.cli.status import status
 from holdfast.cli.up import down, up
@@ -20,5 +22,8 @@ def main() -> None:
     """Holdfast keeps websites reachable under attack, and makes every block accountable."""
 
 
-for command in (up, down, status, doctor, block, unblock, blocks, ban, unban, site, edge):
+for command in (
+    *(up, down, status, doctor, block, unblock, blocks, ban, unban, site, edge),
+    *(attacks, under_attack, mitigations, mitigation),
+):
     main.add_command(command)

@@ -1,7 +1,8 @@
 """The admin socket: how the command line, and later the control plane's link, ask the agent for something.
 
 A Unix socket of mode 0600 in the run directory; one JSON object a line each way. A request names what to
-``do``; the answer holds ``result`` or ``mistakes``, each with its remedy.
+``do``; the answer holds ``result`` or ``mistakes``, each with its remedy. What concerns the shield is in
+``shield_admin``.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from holdfast.edge.admin_request import Nothing, Operations, Request
 from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane.runtime import RuntimeLostError
 from holdfast.edge.settings import dotted
+from holdfast.edge.shield_admin import ShieldAdmin
 from holdfast.edge.status import take_snapshot
 from holdfast.edge.store import dump_enforcement
 from holdfast.model.ban import LONGEST_BAN, Ban, parse_network, parse_source
@@ -29,16 +32,6 @@ from holdfast.model.hostname import WILDCARD, parse_hostname
 from holdfast.model.path import parse_prefix
 
 BIGGEST_REQUEST = 1 << 24
-
-
-class Request(BaseModel):
-    """The fields of one request, checked before anything is done."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Nothing(Request):
-    pass
 
 
 class BlockRequest(Request):
@@ -86,7 +79,7 @@ class Admin:
         self._stop = stop
         self._server: asyncio.Server | None = None
         self._conversations: set[asyncio.Task[None]] = set()
-        self._operations: dict[str, tuple[type[Request], Callable[[Any], Awaitable[object]]]] = {
+        self._operations: Operations = {
             "status": (Nothing, self._status),
             "diff": (Nothing, self._diff),
             "apply": (Nothing, self._apply),
@@ -100,6 +93,7 @@ class Admin:
             "put_site": (SiteRequest, self._put_site),
             "remove_site": (NameRequest, self._remove_site),
             "site_secret": (SecretRequest, self._site_secret),
+            **ShieldAdmin(edge).operations,
         }
 
     async def serve(self) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -38,9 +39,12 @@ from holdfast.edge.relief import Relief
 from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
 from holdfast.edge.supervise import Supervisor
+from holdfast.edge.traffic.alerts import Alerts
+from holdfast.edge.traffic.crawlers import Crawlers
 from holdfast.edge.traffic.guard import Guard
 from holdfast.edge.traffic.intake import Intake
 from holdfast.edge.traffic.notes import Notes
+from holdfast.edge.traffic.outside import crawler_networks, receivers
 from holdfast.model.ban import LONGEST_BAN, Ban
 from holdfast.model.enforcement import Enforcement, Scope
 from holdfast.model.errors import HoldfastError, error
@@ -127,7 +131,24 @@ class Edge:
         self.ending = Ending(self.runtime, self.places, self.master.socket)
         self.relief = Relief(self.runtime, self.places, self.desired)
         intake = await self._stack.enter_async_context(Intake(self.root / "jail" / "samples.sock"))
-        self.guard = Guard(self.runtime, self.desired, self.reconciler, intake, Notes(self.state / "shield"))
+        self.alerts = Alerts(
+            receivers(self.configuration.alerts, self.configuration.path.parent), socket.gethostname()
+        )
+        settings = self.configuration.edge
+        self.crawlers = Crawlers(
+            lambda address: self.guard.spare_crawler(address),
+            crawler_networks(settings.crawler_networks, self.configuration.path.parent),
+            settings.nameservers or None,
+        )
+        self.guard = Guard(
+            self.runtime,
+            self.desired,
+            self.reconciler,
+            intake,
+            Notes(self.state / "shield"),
+            tell=self.alerts.tell,
+            consider=self.crawlers.consider,
+        )
         self.reconciler.begin(self.desired.units())
         self.supervisor = Supervisor(frame, Disk(self.root), self.master, self.runtime, self.reconciler)
         if found is None:
@@ -138,7 +159,8 @@ class Edge:
         self._stack.push_async_callback(self.supervisor.write_last_files)
         haproxy = (self.reconciler.run, self.supervisor.watch, self.supervisor.keep_files)
         own = (self._keep_time, self._keep_looking, self._keep_ended)
-        for work in (*haproxy, *own, self.relief.run, self.guard.run):
+        shield = (self.guard.run, self.alerts.run, self.crawlers.run)
+        for work in (*haproxy, *own, self.relief.run, *shield):
             self._spawn(work())
         await self._in_step()
 

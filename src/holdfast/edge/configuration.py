@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from holdfast.edge.dataplane.facts import allow_keys
 from holdfast.edge.dataplane.pages import BlockNotice
 from holdfast.edge.listen import Listener, parse_listeners
 from holdfast.edge.settings import (
+    AlertSettings,
     EdgeSettings,
     LimitSettings,
     OriginSettings,
@@ -58,6 +59,7 @@ class Configuration:
     https: tuple[Listener, ...]
     proxies: tuple[Network, ...] = ()
     forwarders: tuple[Network, ...] = ()
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -128,7 +130,9 @@ def parse_configuration(text: str, path: Path) -> Configuration:
     provider = Provider(**settings.provider.model_dump())
     _check_provider(provider, mistakes)
     mistakes.raise_any()
-    return Configuration(path, settings.edge, provider, sites, http, https, proxies, forwarders)
+    return Configuration(
+        path, settings.edge, provider, sites, http, https, proxies, forwarders, settings.alerts
+    )
 
 
 def _check_provider(provider: Provider, mistakes: Mistakes) -> None:

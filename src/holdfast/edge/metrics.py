@@ -39,21 +39,40 @@ SITE_GAUGES: tuple[tuple[str, str, Callable[[SiteRow], float]], ...] = (
     ("holdfast_site_origins", "Origins of a site.", lambda row: row.origins),
     ("holdfast_site_origins_up", "Origins that answer their health check.", lambda row: row.origins_up),
     ("holdfast_site_is_blocked", "1 while the whole site is blocked.", lambda row: float(bool(row.block))),
+    ("holdfast_attack", "1 while an attack on a site goes on.", lambda row: float(bool(row.attack))),
+    (
+        "holdfast_site_is_switched",
+        "1 while its owner's switch 'under attack' is on.",
+        lambda row: float(row.switched),
+    ),
 )
 SITE_REASONS: tuple[tuple[str, str, Callable[[SiteRow], Mapping[str, int]]], ...] = (
     ("holdfast_site_refused", "Requests refused, by reason.", lambda row: row.refused),
     ("holdfast_site_watched", "Requests that would have been refused, by reason.", lambda row: row.watched),
+    (
+        "holdfast_site_shielded",
+        "What the shield did with requests: observed, challenged, denied, dropped; cleared: clearances given.",
+        lambda row: row.shield,
+    ),
 )
-EDGE_REASONS: tuple[tuple[str, str, Callable[[Snapshot], Mapping[str, int]]], ...] = (
+EDGE_REASONS: tuple[tuple[str, str, str, Callable[[Snapshot], Mapping[str, int]]], ...] = (
     (
         "holdfast_connections_refused",
         "Connections refused, by reason.",
+        "reason",
         lambda each: each.refused_connections,
     ),
     (
         "holdfast_connections_watched",
         "Connections that would have been refused, by reason.",
+        "reason",
         lambda each: each.watched_connections,
+    ),
+    (
+        "holdfast_samples",
+        "Sampled requests: read, malformed, dropped, of an unknown host.",
+        "what",
+        lambda each: each.samples,
     ),
 )
 EDGE_COUNTERS: tuple[tuple[str, str, Callable[[Snapshot], float]], ...] = (
@@ -69,6 +88,12 @@ EDGE_GAUGES: tuple[tuple[str, str, Callable[[Snapshot], float]], ...] = (
     ("holdfast_epoch", "The last change that was read back.", lambda each: each.epoch),
     ("holdfast_blocks", "Blocks in force.", lambda each: each.blocks),
     ("holdfast_bans", "Sources banned.", lambda each: each.bans),
+    ("holdfast_mitigations", "Mitigations in force.", lambda each: each.mitigations),
+    (
+        "holdfast_shield_tick_seconds_max",
+        "The shield's slowest look at all sites since the agent's start.",
+        lambda each: each.slowest_tick,
+    ),
     ("holdfast_leaving_workers", "Workers finishing connections after a reload.", lambda each: each.leaving),
     ("holdfast_connections", "Connections open.", lambda each: float(each.haproxy.get("CurrConns", 0))),
     (
@@ -97,8 +122,8 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
         yield CounterMetricFamily(name, words, value=of_edge(snapshot))
     for name, words, of_edge in EDGE_GAUGES:
         yield GaugeMetricFamily(name, words, value=of_edge(snapshot))
-    for name, words, reasons_of_edge in EDGE_REASONS:
-        counter = CounterMetricFamily(name, words, labels=["reason"])
+    for name, words, label, reasons_of_edge in EDGE_REASONS:
+        counter = CounterMetricFamily(name, words, labels=[label])
         for reason, count in reasons_of_edge(snapshot).items():
             counter.add_metric([reason], count)
         yield counter

@@ -54,6 +54,48 @@ class EdgeSettings(Strict):
         default=[],
         description="Networks of balancers in front whose X-Forwarded-For names the client (its last entry).",
     )
+    nameservers: list[str] = Field(
+        default=[], description="Asked whether a crawler is who it says; default: the system's."
+    )
+    crawler_networks: dict[str, str] = Field(
+        default={}, description="Crawler → file with its networks, JSON as its maker publishes it."
+    )
+
+
+class MailSettings(Strict):
+    """``[alerts.mail]``: where e-mail is handed in."""
+
+    server: str = Field(description="Name of the mail server.")
+    port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    tls: Literal["starttls", "tls", "none"] = Field(default="starttls", description="How it is encrypted.")
+    sender: str = Field(description="The address that alerts come from.")
+    user: str | None = Field(default=None, description="Who logs in; needs TLS.")
+    password_file: str | None = Field(default=None, description="File that holds the password.")
+    ca: str | None = Field(
+        default=None, description="PEM file of the authorities to trust; default: the system's."
+    )
+
+
+class ReceiverSettings(Strict):
+    """``[[alerts.receivers]]``: who is told that an attack begins, changes and ends."""
+
+    email: str | None = Field(default=None, description="An address; needs [alerts.mail].")
+    webhook: str | None = Field(default=None, description="A URL that JSON is posted to; or this.")
+    secret_file: str | None = Field(
+        default=None, description="File that holds what posts are signed with (16 bytes or more)."
+    )
+    ca: str | None = Field(
+        default=None, description="PEM file of the authorities to trust; default: the system's."
+    )
+    customer: str | None = Field(default=None, description="Only of this customer's sites.")
+    site: str | None = Field(default=None, description="Only of this site.")
+
+
+class AlertSettings(Strict):
+    """``[alerts]``."""
+
+    mail: MailSettings | None = Field(default=None, description="Where e-mail is handed in.")
+    receivers: list[ReceiverSettings] = Field(default=[], description="Who is told.")
 
 
 class ProviderSettings(Strict):
@@ -152,6 +194,7 @@ class Settings(Strict):
 
     edge: EdgeSettings = EdgeSettings()
     provider: ProviderSettings = ProviderSettings()
+    alerts: AlertSettings = AlertSettings()
     sites: list[SiteSettings] = Field(default=[])
 
 

@@ -7,7 +7,7 @@ connection; ``rows`` turns the answers into rows and does no I/O.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import TypeVar
@@ -15,10 +15,14 @@ from typing import TypeVar
 from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane import answers
 from holdfast.edge.dataplane.limits import slots_of
-from holdfast.edge.dataplane.reasons import LIMITS, QUEUED, WATCHED, Reason, Refusal
+from holdfast.edge.dataplane.reasons import LIMITS, QUEUED, WATCHED, Reason, Refusal, Verdict
 from holdfast.edge.dataplane.rules.gateway import NO_SITE
 from holdfast.edge.desired import Desired
+from holdfast.edge.traffic.guard import Guard
 from holdfast.model.enforcement import SiteScope
+from holdfast.model.site import Service
+from holdfast.shield.brain import SiteBrain
+from holdfast.shield.phase import Phase
 
 T = TypeVar("T")
 
@@ -54,6 +58,15 @@ class SiteRow:
     origins: int
     block: str
     """The id of a block in force on the whole site, or ''."""
+    phase: str
+    """Of the shield: calm, suspect, attack or easing; '' for a site whose requests are not seen."""
+    attack: str
+    """The id of the attack that goes on, or ''."""
+    switched: bool
+    """Whether its owner's switch 'under attack' is on."""
+    shield: dict[str, int]
+    """What the shield did with requests: observed, challenged, denied, dropped, and cleared (clearances
+    given); only what is not 0."""
 
     @property
     def blocked(self) -> int:
@@ -90,6 +103,11 @@ class Snapshot:
     """Requests for hosts that no site has."""
     malformed: int
     """Requests that HAProxy could not or would not read."""
+    mitigations: int
+    samples: dict[str, int]
+    """Read, malformed, dropped (more than the agent takes), and of unknown hosts; since the agent's start."""
+    slowest_tick: float
+    """Seconds that the shield's slowest look at all sites has taken since the agent's start."""
 
     def as_json(self) -> dict[str, object]:
         """As ``dataclasses.asdict`` has it, which takes a quarter of a second for ten thousand sites."""
@@ -113,7 +131,16 @@ async def take_snapshot(edge: Edge) -> Snapshot:
     origins = dict(await unhurried(origins_of_slots(servers)))
     counts = edge.reconciler.counts
     return Snapshot(
-        sites=await unhurried(rows(edge.desired, counters, origins, edge.relief.ended)),
+        sites=await unhurried(
+            rows(
+                edge.desired,
+                counters,
+                origins,
+                edge.relief.ended,
+                edge.guard.brains,
+                edge.guard.switched,
+            )
+        ),
         haproxy=dict(line.split(": ", 1) for line in info.splitlines() if ": " in line),
         epoch=edge.reconciler.epoch,
         trouble=edge.reconciler.trouble,
@@ -130,11 +157,20 @@ async def take_snapshot(edge: Edge) -> Snapshot:
         },
         unknown_hosts=counters.get(NO_SITE, {}).get("http_req_cnt", 0),
         malformed=sum(int(row["ereq"] or 0) for row in fronts),
+        mitigations=sum(map(len, edge.desired.shielded.mitigations.values())),
+        samples=_samples(edge.guard),
+        slowest_tick=edge.guard.slowest_tick,
     )
 
 
-def _name(reason: Reason | Refusal) -> str:
-    return reason.name.lower()
+def _samples(guard: Guard) -> dict[str, int]:
+    counts = guard._intake.counts
+    read = {what: counts[what] for what in ("read", "malformed", "dropped")}
+    return {**read, "unknown_host": guard.unknown_hosts}
+
+
+def _name(reason: Reason | Refusal | Verdict) -> str:
+    return "cleared" if reason is Verdict.EARNED else reason.name.lower()
 
 
 async def unhurried(items: Iterable[T]) -> list[T]:
@@ -165,10 +201,13 @@ def rows(
     counters: Mapping[str, Mapping[str, int]],
     origins: Mapping[str, tuple[int, int]],
     ended: Mapping[str, int],
+    brains: Mapping[str, SiteBrain],
+    switched: Collection[str],
 ) -> Iterator[SiteRow]:
     """A row for each site, by name. ``counters`` are those of the table ``sites`` by site id, ``origins``
-    what ``origins_of_slots`` found, ``ended`` how many of a site's requests were ended for being slow. A site
-    that is removed meanwhile is left out."""
+    what ``origins_of_slots`` found, ``ended`` how many of a site's requests were ended for being slow,
+    ``brains`` those that there are (a site without requests has none), ``switched`` the sites that are
+    switched to 'under attack' at run time. A site that is removed meanwhile is left out."""
     blocks = _site_blocks(desired)
     for name in sorted(desired.sites):
         site = desired.sites.get(name)
@@ -176,6 +215,8 @@ def rows(
             continue
         seen = counters.get(str(desired.ids[name]), {})
         up, sessions = origins.get(desired.slots[name], (0, 0))
+        brain = brains.get(name)
+        phase = brain.phase if brain else Phase.CALM
         yield SiteRow(
             name=name,
             service=site.service.value,
@@ -193,10 +234,14 @@ def rows(
             origins_up=min(up, len(site.origins)),
             origins=len(site.origins),
             block=blocks.get(name, ""),
+            phase=phase.name.lower() if site.service is Service.WEB else "",
+            attack=brain.attack.id if brain and brain.attack else "",
+            switched=site.under_attack or name in switched,
+            shield=_counted(seen, Verdict, 0),
         )
 
 
-def _counted(seen: Mapping[str, int], reasons: Iterable[Reason], offset: int) -> dict[str, int]:
+def _counted(seen: Mapping[str, int], reasons: Iterable[Reason | Verdict], offset: int) -> dict[str, int]:
     counts = {_name(reason): seen.get(f"gpc{offset + reason}", 0) for reason in reasons}
     return {name: count for name, count in counts.items() if count}
 
@@ -209,7 +254,7 @@ def _site_blocks(desired: Desired) -> dict[str, str]:
 
 HEAD = (
     *("SITE", "SERVICE", "HOSTS", "REQ/S", "REQUESTS", "BLOCKED", "LIMITED", "WAITED", "ENDED", "OPEN"),
-    *("ORIGINS", "STATE"),
+    *("ORIGINS", "PHASE", "STATE"),
 )
 NUMBERS = range(2, 10)
 
@@ -228,6 +273,12 @@ def as_table(snapshot: Snapshot) -> str:
     reasons = [line for row in snapshot.sites for line in _reasons(row)]
     if reasons:
         text += ["", "Requests refused, by site and reason:", *reasons]
+    touched = [f"  {row.name}: {_words(row.shield)}" for row in snapshot.sites if row.shield]
+    if touched:
+        text += ["", "Requests that the shield has touched, by site:", *touched]
+    attacked = [line for row in snapshot.sites for line in _attacked(row)]
+    if attacked:
+        text += ["", *attacked]
     text += ["", *_edge_lines(snapshot)]
     if snapshot.trouble:
         text.append(f"Not yet as it should be: {snapshot.trouble}")
@@ -245,6 +296,7 @@ def _cells(row: SiteRow) -> tuple[str, ...]:
         f"{row.requests_per_second:.1f}",
         *map(str, (row.requests, row.blocked, row.limited, row.waited, row.ended, row.connections)),
         f"{row.origins_up}/{row.origins} up",
+        row.phase or "—",
         state,
     )
 
@@ -254,6 +306,13 @@ def _reasons(row: SiteRow) -> Iterator[str]:
         yield f"  {row.name}: {_words(row.refused)}"
     if row.watched:
         yield f"  {row.name}: {_words(row.watched)} would have been (it only watches)"
+
+
+def _attacked(row: SiteRow) -> Iterator[str]:
+    if row.attack:
+        yield f"Under attack: {row.name} ({row.attack}); see 'holdfast attacks' and 'holdfast mitigations'"
+    if row.switched:
+        yield f"Switched to 'under attack' by its owner: {row.name}"
 
 
 def _words(counts: Mapping[str, int]) -> str:
@@ -270,6 +329,10 @@ def _edge_lines(snapshot: Snapshot) -> list[str]:
         f"Connections refused: {_words(snapshot.refused_connections)}"
         f" · requests for unknown hosts: {snapshot.unknown_hosts} · malformed: {snapshot.malformed}",
     ]
+    lines.append(
+        f"Samples: {_words(snapshot.samples)} · mitigations in force: {snapshot.mitigations}"
+        f" · the shield's slowest look: {1000 * snapshot.slowest_tick:.0f} ms"
+    )
     if any(snapshot.watched_connections.values()):
         lines.append(f"Connections that would have been refused: {_words(snapshot.watched_connections)}")
     return lines

@@ -35,6 +35,8 @@ class Sample:
     path: str = ""
     """As evidence, cut."""
     agent: str = ""
+    address: str = ""
+    """The client's whole address: of IPv6 more than ``client``."""
 
     def __post_init__(self) -> None:
         if len(self.values) != WIDTH - 1:

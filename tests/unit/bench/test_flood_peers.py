@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.floods.contestant import World
+from bench.floods.contestant import Contestant, World
 from bench.floods.log import Request, Visit
 from bench.floods.peers import PEERS, crowdsec, fail2ban, haproxy, nginx
 from bench.floods.peers.base import Base
 from bench.floods.peers.calm import CalmProfile, Limits
+from bench.floods.visits import Planned
 from holdfast.edge.machine import haproxy_binary
 from tests.feature.lab import free_ports
 
@@ -100,9 +101,12 @@ def test_without_traffic_the_limits_are_those_of_the_manuals() -> None:
 
 def test_a_peer_takes_its_limits_from_earlier_visits(tmp_path: Path) -> None:
     page = tuple(Request(0.01 * number, "GET", f"/{number}.png") for number in range(40))
-    visits = [Visit(0.0, f"192.0.2.{number}", "Mozilla/5.0", page) for number in range(1, 250)]
+    plan = [
+        Planned(float(number), "a.test", Visit(0.0, f"192.0.2.{number}", "Mozilla/5.0", page))
+        for number in range(1, 90)
+    ]
     peer = nginx.Nginx()
-    peer.prepare(world(tmp_path), visits)
+    peer.prepare(replace(world(tmp_path), calm=plan), [])
     assert peer.limits == Limits(rate=2, burst=80, connections=12)
 
 
@@ -137,6 +141,11 @@ def test_crowdsec_accepts_its_configuration(tmp_path: Path) -> None:
     assert not list(engine.parent.glob("parsers/*/whitelists.yaml"))
     assert "online_client" not in engine.read_text()
     assert bouncer.exists()
+
+
+def test_every_peer_is_a_contestant_with_a_name_of_its_own() -> None:
+    contestants: list[Contestant] = [make() for make in PEERS]
+    assert len({each.name for each in contestants}) == len(PEERS)
 
 
 @pytest.mark.parametrize("make", PEERS)

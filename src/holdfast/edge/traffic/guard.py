@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
 
 import numpy as np
@@ -49,6 +50,7 @@ MOST_VALUES: Final = 400
 KNOWN_SECONDS: Final = 300.0
 """Between two looks at what a site knows."""
 SAVE_SECONDS: Final = 60.0
+CRAWLER_SECONDS: Final = 86_400.0
 MOST_PAST: Final = 200
 MOST_BANS: Final = 500
 """Sources banned in one tick."""
@@ -99,6 +101,8 @@ class Guard:
         self._lingers: dict[str, float] = {}
         self._waiting: dict[str, list[Sample]] = {}
         """Samples of sites whose turn was not this tick."""
+        self._crawlers: dict[str, float] = {}
+        """Verified ones as they are counted, and until when."""
         self._saved = 0.0
         self._attacks_saved: object = None
         self._turn = 0
@@ -183,7 +187,7 @@ class Guard:
                 self.unknown_hosts += 1
                 continue
             self._waiting.setdefault(name, []).append(sample)
-            self._consider(sample.client, sample.agent)
+            self._consider(sample.address, sample.agent)
 
     def _counts(self, name: str, total: counters.Totals, now: float) -> Counts:
         """What has come since the site was looked at. A first look tells only where the totals stand."""
@@ -288,6 +292,19 @@ class Guard:
                 units |= self._desired.put_ban(Ban(source, until, f"flood at {brain.site}"))
         return units
 
+    def spare_crawler(self, address: str) -> None:
+        """Somebody who has shown to be the crawler that he says he is: exempt for a day."""
+        client = counted_as(address)
+        self._crawlers[client] = self._clock() + CRAWLER_SECONDS
+        self._spare_crawlers()
+
+    def _spare_crawlers(self) -> None:
+        now = self._clock()
+        self._crawlers = {client: until for client, until in self._crawlers.items() if until > now}
+        units = self._desired.shielded.put_crawlers(set(self._crawlers))
+        if units:
+            self._reconciler.want(units)
+
     # -- notes ---------------------------------------------------------------------------------------
 
     def _brain(self, name: str, now: float) -> SiteBrain:
@@ -310,6 +327,7 @@ class Guard:
             await asyncio.to_thread(self._notes.write_attacks, documents)
         if now - self._saved > SAVE_SECONDS:
             self._saved = now
+            self._spare_crawlers()
             for name in [name for name in self.brains if name in self._desired.sites]:
                 await asyncio.to_thread(self._notes.write_site, name, site_document(self.brains[name]))
             for name in [name for name in self.brains if name not in self._desired.sites]:
@@ -388,6 +406,14 @@ class Guard:
         await asyncio.to_thread(self._notes.write_switched, set(self.switched))
         now = self._clock()
         await self._reconciler.settle(self._push(site, self._brain(site, now), now))
+
+
+def counted_as(address: str) -> str:
+    """A client as HAProxy counts it: an IPv4 address, the first address of an IPv6 /64."""
+    at = ip_address(address)
+    if isinstance(at, IPv4Address):
+        return str(at)
+    return str(ip_network((int(at) >> 64 << 64, 64)).network_address)
 
 
 def _unknown(identifier: str) -> HoldfastError:

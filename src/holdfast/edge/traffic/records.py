@@ -7,7 +7,7 @@ from typing import Final
 from holdfast.edge.dataplane.rules.sampling import ALL, TOLD
 from holdfast.shield.sample import Sample
 
-_HEAD: Final = 4
+_HEAD: Final = 5
 _VALUES: Final = _HEAD + len(TOLD)
 FIELDS: Final = _VALUES + 2 + 5
 LEAST_MS: Final = 0.5
@@ -17,14 +17,14 @@ LEAST_MS: Final = 0.5
 def parse(line: str) -> Sample | None:
     """None for a line that is no record of a request: of a malformed one, or cut.
 
-    Fields, separated by tabs: microseconds of unix time; site id; chosen of ten thousand; client; a value for
-    each feature but ``STRANGER``; path; agent; status; milliseconds of the origin; milliseconds waited;
-    verdict; clearance. The last five are HAProxy's own, with ``-`` or -1 for "none".
+    Fields, separated by tabs: microseconds of unix time; site id; chosen of ten thousand; client; address; a
+    value for each feature but ``STRANGER``; path; agent; status; milliseconds of the origin; milliseconds
+    waited; verdict; clearance. The last five are HAProxy's own, with ``-`` or -1 for "none".
     """
     fields = line.split("\t")
     if len(fields) != FIELDS:
         return None
-    micros, site, chosen, client = fields[:_HEAD]
+    micros, site, chosen, client, address = fields[:_HEAD]
     path, agent, status, origin, queue, verdict, cleared = fields[_VALUES:]
     try:
         rate = int(chosen) if chosen else ALL
@@ -42,6 +42,7 @@ def parse(line: str) -> Sample | None:
             cleared=cleared not in ("-", "0", ""),
             path=path,
             agent=agent,
+            address=address,
         )
     except ValueError:
         return None

@@ -31,6 +31,7 @@ def sampling_rules(context: Context) -> list[str]:
         "%[var(txn.sid)]",
         "%[var(txn.every)]",
         f"%[var({context.scope}.net)]",
+        "%[src]",
         *values,
         f"%[path,{TEXT.format(256)}]",
         f"%[req.fhdr(user-agent),{TEXT.format(256)}]",
