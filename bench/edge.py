@@ -63,6 +63,7 @@ class Edge:
             "metrics": f"127.0.0.1:{self._metrics}",
             "run_dir": str(self.run_dir),
             "state_dir": "state",
+            "shield": "watch",  # one load generator has one fingerprint
             **more,
         }
 

@@ -106,7 +106,7 @@ async def test_a_thousand_changes_hurt_nobody_else(tmp_path: Path) -> None:
             site("quiet", ["quiet.test"], origin, limits=ANY_RATE),
             site("tls", ["localhost"], origin, certificate=own, limits=ANY_RATE),
         ]
-        async with running(tmp_path, quiet, **ANY_CONNECTIONS) as (made, edge):
+        async with running(tmp_path, quiet, shield="watch", **ANY_CONNECTIONS) as (made, edge):
             hammer = Hammer(edge, origin, certificates, seed=20261122)
             async with (
                 wrk(made.http, "quiet.test") as kept,

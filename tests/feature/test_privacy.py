@@ -36,7 +36,8 @@ async def _leave_traces(tmp_path: Path, sites: list[dict[str, Any]]) -> None:
         assert holding(tmp_path, VISITOR) == []
         assert holding(made.run_dir, VISITOR) == ["bans.map"]
         configuration = await asyncio.to_thread((made.run_dir / "haproxy.cfg").read_text)
-        assert not [line for line in configuration.splitlines() if line.split()[:1] == ["log"]]
+        logs = [line.split() for line in configuration.splitlines() if line.split()[:1] == ["log"]]
+        assert [each[1] for each in logs] == ["ring@samples"], "samples stay in memory"
 
 
 def holding(directory: Path, text: str) -> list[str]:

@@ -77,7 +77,7 @@ async def test_slots_and_queue_of_one_site_are_its_own(tmp_path: Path) -> None:
             site("a", ["a.test"], one.port, limits=LIMITS),
             site("b", ["b.test"], two.port, limits=LIMITS),
         ]
-        async with running(tmp_path, sites) as (lab, edge), flooding(lab, 200) as seen:
+        async with running(tmp_path, sites, shield="watch") as (lab, edge), flooding(lab, 200) as seen:
             await eventually(lambda: seen[503] > 100)
             most = 0
             async with visiting(lab, ["b.test"]) as visits:
@@ -105,7 +105,7 @@ async def test_connections_held_in_the_name_of_one_site(tmp_path: Path) -> None:
     """By 300 clients, fewer than the port takes: on some a request waits, on others one has been answered."""
     async with origin() as one, origin() as two, contextlib.AsyncExitStack() as stack:
         sites = [site("a", ["a.test"], one.port, limits=LIMITS), site("b", ["b.test"], two.port)]
-        lab, _ = await stack.enter_async_context(running(tmp_path, sites))
+        lab, _ = await stack.enter_async_context(running(tmp_path, sites, shield="watch"))
         for number in range(800):
             _, writer = await asyncio.open_connection(
                 "127.0.0.1", lab.http, local_addr=(address(number % 300), 0)
@@ -127,7 +127,7 @@ async def test_a_full_table_of_clients_costs_another_site_nothing(tmp_path: Path
             site("a", ["a.test"], one.port),
             site("b", ["b.test"], two.port, limits={"requests_at_once": 2}),
         ]
-        async with running(tmp_path, sites, clients=CLIENTS) as (lab, edge), connect(lab.http) as wire:
+        async with running(tmp_path, sites, clients=CLIENTS, shield="watch") as (lab, edge), connect(lab.http) as wire:
             async with visiting(lab, ["b.test"]) as visits:
                 for begin in range(0, 2 * CLIENTS, 50):
                     some = (ask(lab, address(number)) for number in range(begin, begin + 50))

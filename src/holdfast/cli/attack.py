@@ -30,9 +30,9 @@ def attacks(as_json: bool, config: Path | None) -> None:
 @config_option
 @shows_mistakes
 def under_attack(site: str, state: str, config: Path | None) -> None:
-    """Turn the switch of SITE on or off: while it is on, every visitor is asked to wait a moment, once an hour.
+    """Turn the switch of SITE on or off. While it is on, every visitor waits a moment, once an hour.
 
-    It stays as it is when the agent is started again.
+    It is kept when the agent is started again.
     """
     made = ask(config, "under_attack", site=site, on=state == "on")
     if not made["on"]:

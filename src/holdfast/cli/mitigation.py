@@ -47,9 +47,9 @@ def mitigation() -> None:
 @config_option
 @shows_mistakes
 def undo(id: str, config: Path | None) -> None:
-    """Withdraw mitigation ID. The shield does not make it again during this attack."""
+    """Withdraw mitigation ID. It is not made again before the agent is started anew."""
     ask(config, "undo_mitigation", id=id)
-    click.echo(f"{id} is withdrawn; for good: 'holdfast mitigation forbid' while one like it is in force")
+    click.echo(f"{id} is withdrawn")
 
 
 @mitigation.command()
@@ -57,9 +57,9 @@ def undo(id: str, config: Path | None) -> None:
 @config_option
 @shows_mistakes
 def forbid(id: str, config: Path | None) -> None:
-    """Withdraw mitigation ID, and never match the same again at this site."""
+    """Withdraw mitigation ID, and never use the same again at its site."""
     ask(config, "undo_mitigation", id=id, forbid=True)
-    click.echo(f"{id} is withdrawn, and what it matched is not matched again at its site")
+    click.echo(f"{id} is withdrawn, and will not be made again at its site")
 
 
 @mitigation.command()

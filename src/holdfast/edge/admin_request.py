@@ -1,4 +1,4 @@
-"""The shape of what the admin socket is asked. Not here: what is done about it (``admin``, ``shield_admin``)."""
+"""The shape of what is asked over the admin socket. Not here: what is done (``admin``, ``shield_admin``)."""
 
 from __future__ import annotations
 

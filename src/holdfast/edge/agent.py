@@ -148,6 +148,7 @@ class Edge:
             Notes(self.state / "shield"),
             tell=self.alerts.tell,
             consider=self.crawlers.consider,
+            watch_only=settings.shield == "watch",
         )
         self.reconciler.begin(self.desired.units())
         self.supervisor = Supervisor(frame, Disk(self.root), self.master, self.runtime, self.reconciler)

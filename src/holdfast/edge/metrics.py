@@ -51,7 +51,7 @@ SITE_REASONS: tuple[tuple[str, str, Callable[[SiteRow], Mapping[str, int]]], ...
     ("holdfast_site_watched", "Requests that would have been refused, by reason.", lambda row: row.watched),
     (
         "holdfast_site_shielded",
-        "What the shield did with requests: observed, challenged, denied, dropped; cleared: clearances given.",
+        "What the shield did with requests: observed, challenged, denied, dropped, cleared.",
         lambda row: row.shield,
     ),
 )

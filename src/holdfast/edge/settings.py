@@ -47,6 +47,9 @@ class EdgeSettings(Strict):
     watch_only: bool = Field(
         default=False, description="Count connections that would be refused, and refuse none but the banned."
     )
+    shield: Literal["act", "watch"] = Field(
+        default="act", description="watch: floods are seen and told at all sites, and nothing is done."
+    )
     proxies: list[str] = Field(
         default=[], description="Networks of balancers in front that speak the PROXY protocol; only they may."
     )

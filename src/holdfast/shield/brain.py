@@ -21,6 +21,7 @@ from holdfast.shield.evidence import NEW_MIX, Naming, Suffering, Window, name_ex
 from holdfast.shield.features import Feature, empty
 from holdfast.shield.phase import Event, Phase, step
 from holdfast.shield.response import EVERYBODY, STRANGERS, Match, Response, room_of, signature_of
+from holdfast.shield.rhythm import Expectation
 from holdfast.shield.sample import Sample
 from holdfast.shield.signature import YOUNG, matches
 
@@ -34,6 +35,10 @@ LEARNED_AFTER: Final = 30.0
 """Seconds after which calm samples are learned: the beginning of a flood must not be."""
 LEARNED_PER_TICK: Final = 20
 CALM_RATE_SECONDS: Final = 30.0
+COLD_SECONDS: Final = 10.0
+"""A site is seen for so long before its rate says anything."""
+COLD_FACTOR: Final = 5.0
+"""Times the rate so far: what a cold site may have without suspicion."""
 CALM_AGAIN: Final = 5.0
 """Seconds without a sign before a suspicion is dropped."""
 OVER_SECONDS: Final = 3.0
@@ -150,12 +155,11 @@ class SiteBrain:
             span = self._recent.over(seconds)
             if span.seconds <= 0:
                 continue
-            expected = self.baseline.expected(now, max(span.seconds, 0.1))
+            expected = self._expected(now, max(span.seconds, 0.1))
             rate = span.requests / span.seconds
             sight.leaves |= rate > expected.upper
             if seconds == 0.5:
-                mean = expected.mean if self.baseline.rhythm.is_warm else self._calm_rate
-                sight.rate, sight.mean, sight.upper = rate, mean, expected.upper
+                sight.rate, sight.mean, sight.upper = rate, expected.mean, expected.upper
         span = self._recent.over(1.0)
         if span.waited or span.overflowed or self.phase is not Phase.CALM:
             recent = [sample for sample in self._samples if sample.at > now - 2.0 and not sample.touched]
@@ -165,6 +169,15 @@ class SiteBrain:
             self._go(Event.LEAVES, now)
         elif now - self._sign > CALM_AGAIN:
             self._go(Event.RETURNS, now)
+
+    def _expected(self, now: float, seconds: float) -> Expectation:
+        """Of a cold site: what it had in the last calm half minute, and nothing at all before the first."""
+        expected = self.baseline.expected(now, seconds)
+        if self.baseline.rhythm.is_warm:
+            return expected
+        if self.phase is Phase.CALM and self._calm_seconds < COLD_SECONDS:
+            return Expectation(self._calm_rate, float("inf"))
+        return Expectation(self._calm_rate, max(expected.upper, COLD_FACTOR * self._calm_rate))
 
     def _window(self, now: float) -> Window:
         """The samples of the last seconds, coded once each."""

@@ -73,6 +73,7 @@ class Guard:
         *,
         tell: Callable[[Alert], None] = lambda alert: None,
         consider: Callable[[str, str], None] = lambda client, agent: None,
+        watch_only: bool = False,
         clock: Callable[[], float] = time.time,
         seed: int | None = None,
     ) -> None:
@@ -92,6 +93,7 @@ class Guard:
         self._notes = notes
         self._tell = tell
         self._consider = consider
+        self._watch_only = watch_only
         self._clock = clock
         self._rng = np.random.default_rng(seed)
         self._totals: dict[str, counters.Totals] = {}
@@ -244,7 +246,7 @@ class Guard:
         wanted = brain.response.mitigations()
         if (site.under_attack or site.name in self.switched) and all(each.features for each in wanted):
             wanted += (self._switched(site, now),)
-        if site.watch_only:
+        if site.watch_only or self._watch_only:
             wanted = tuple(dataclasses.replace(each, action=Action.OBSERVE) for each in wanted)
         return wanted
 
@@ -281,7 +283,7 @@ class Guard:
     def _ban(self, brain: SiteBrain, now: float) -> set[Unit]:
         """The sources of what is dropped, but none whose network some site knows: addresses are shared."""
         dropped = {each.id for each in brain.response.mitigations() if each.action is Action.DROP}
-        if not dropped or self._desired.sites[brain.site].watch_only:
+        if not dropped or self._watch_only or self._desired.sites[brain.site].watch_only:
             return set()
         units: set[Unit] = set()
         until = datetime.fromtimestamp(now, UTC) + LONGEST_BAN

@@ -12,16 +12,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from holdfast.edge.traffic.records import parse
 from holdfast.shield.sample import Sample
 
 MOST_WAITING: Final = 4000
 """Samples between two ticks."""
-BLOCK: Final = 1 << 16
-
-log = structlog.get_logger()
 
 
 class Intake:
@@ -33,39 +28,31 @@ class Intake:
         """``read``, ``malformed`` (no request for a site), ``dropped``."""
         self._waiting: list[Sample] = []
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._conversations: set[_Conversation] = set()
 
     async def __aenter__(self) -> Intake:
         self.path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, os.fspath(self.path))
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(self._converse, os.fspath(self.path))
         self.path.chmod(0o666)  # whoever can reach it in the jail may write to it: HAProxy's own account
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
-        for writer in self._writers:
-            writer.close()
+        for conversation in list(self._conversations):
+            conversation.end()
         self.path.unlink(missing_ok=True)
 
     def take(self) -> list[Sample]:
         taken, self._waiting = self._waiting, []
         return taken
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        rest = b""
-        try:
-            while block := await reader.read(BLOCK):
-                *lines, rest = (rest + block).split(b"\n")
-                self._read(lines)
-        except OSError as lost:
-            log.info("the connection for samples was lost", why=str(lost))
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+    def _converse(self) -> _Conversation:
+        return _Conversation(self)
 
-    def _read(self, lines: list[bytes]) -> None:
+    def read(self, lines: list[bytes]) -> None:
+        """Lines as they come, whole."""
         room = MOST_WAITING - len(self._waiting)
         if len(lines) > room:
             self.counts["dropped"] += len(lines) - room
@@ -77,3 +64,33 @@ class Intake:
             else:
                 self.counts["read"] += 1
                 self._waiting.append(sample)
+
+    def begun(self, conversation: _Conversation) -> None:
+        self._conversations.add(conversation)
+
+    def ended(self, conversation: _Conversation) -> None:
+        self._conversations.discard(conversation)
+
+
+class _Conversation(asyncio.Protocol):
+    """One connection of a worker of HAProxy's."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._rest = b""
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._intake.begun(self)
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._intake.read(lines)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._intake.ended(self)
+
+    def end(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
