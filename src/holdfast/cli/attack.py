@@ -37,7 +37,9 @@ def under_attack(site: str, state: str, config: Path | None) -> None:
     made = ask(config, "under_attack", site=site, on=state == "on")
     if not made["on"]:
         click.echo(f"{site} is as usual: the shield decides by itself")
-    elif made["watch_only"]:
-        click.echo(f"{site} is switched, but has watch_only = true: nobody is challenged")
+    elif made["watches"]:
+        click.echo(
+            f"{site} is switched, but only watched (watch_only, or [edge] shield): nobody is challenged"
+        )
     else:
         click.echo(f"{site} challenges every visitor; end it with: holdfast under-attack {site} off")

@@ -103,8 +103,8 @@ def add(site: str, action: str, span: str, reason: str, by: str, config: Path | 
         reason=reason,
     )
     click.echo(f"{made['id']} is in force until {made['until'][:19]} UTC")
-    if made["watch_only"]:
-        click.echo(f"{site} has watch_only = true: requests are counted, and nothing is done")
+    if made["watches"]:
+        click.echo(f"{site} is only watched (watch_only, or [edge] shield): requests are counted, no more")
     click.echo(f"end it with: holdfast mitigation undo {made['id']}")
 
 

@@ -99,7 +99,7 @@ class ShieldAdmin:
             )
         until, by = self._until(request.seconds), _author(request.by)
         made = await self._edge.guard.add(site.name, request.action, (), (), until, by, plain(request.reason))
-        return {"id": made.id, "until": until.isoformat(), "watch_only": site.watch_only}
+        return {"id": made.id, "until": until.isoformat(), "watches": self._watches(site)}
 
     async def _attacks(self, _: Nothing) -> object:
         guard = self._edge.guard
@@ -115,7 +115,7 @@ class ShieldAdmin:
                 "set it to false there, then run 'holdfast edge apply'",
             )
         await self._edge.guard.switch(site.name, request.on)
-        return {"site": site.name, "on": request.on, "watch_only": site.watch_only}
+        return {"site": site.name, "on": request.on, "watches": self._watches(site)}
 
     def _site(self, name: str) -> Site:
         site = self._edge.desired.sites.get(name)
@@ -132,6 +132,10 @@ class ShieldAdmin:
                 "site",
             )
         return site
+
+    def _watches(self, site: Site) -> bool:
+        """Whether nothing is done there but counting."""
+        return site.watch_only or self._edge.configuration.edge.shield == "watch"
 
     def _refuse_switch(self, identifier: str) -> None:
         """The owner's switch shows as a mitigation that no brain has made."""

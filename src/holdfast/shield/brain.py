@@ -27,13 +27,13 @@ from holdfast.shield.signature import YOUNG, matches
 
 WINDOW_SECONDS: Final = 3.0
 MOST_SAMPLES: Final = 1500
-TICK_SECONDS: Final = 0.2
+TICK_SECONDS: Final = 0.1
 """About the time between two ticks."""
 SETTLE_SECONDS: Final = 0.4
 """After a push, what was under way before it still ends."""
 LEARNED_AFTER: Final = 30.0
 """Seconds after which calm samples are learned: the beginning of a flood must not be."""
-LEARNED_PER_TICK: Final = 20
+LEARNED_PER_TICK: Final = 10
 CALM_RATE_SECONDS: Final = 30.0
 COLD_SECONDS: Final = 10.0
 """A site is seen for so long before its rate says anything."""

@@ -38,8 +38,8 @@ def test_every_shipped_file_is_read_and_is_a_flood_worth_its_name(path: Path) ->
     for quick in (True, False):
         span = scenario.span(quick)
         assert all(0 <= begin < end <= span.flood for begin, end in scenario.pulses(quick))
-    quick = scenario.quick
-    assert 3 * (quick.before + quick.flood + quick.after + 15) <= 150
+    short = scenario.quick
+    assert 3 * (short.before + short.flood + short.after + 15) <= 150
 
 
 @pytest.mark.parametrize(

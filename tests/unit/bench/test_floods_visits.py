@@ -109,7 +109,7 @@ def test_a_plan_has_everybody_in_it() -> None:
     ("agent", "family"),
     [
         (
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/32.0 Safari/537.36",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/32.0 Safari/537.36",
             "chrome",
         ),
         ("Mozilla/5.0 (X11; Linux x86_64; rv:27.0) Gecko/20100101 Firefox/27.0", "firefox"),

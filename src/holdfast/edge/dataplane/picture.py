@@ -55,7 +55,8 @@ class Maps:
     NETWORKS = "networks"
     """site id | network → 0: networks that a site under suspicion knows"""
     FAMILIAR = "familiar"
-    """site id | feature | value → 1: agents and orders of headers that it knows; site id → 1: it has some"""
+    """site id | feature | value → 1: agents and orders of headers that it knows; site id → 1: it has some,
+    2: its networks are among them"""
     SIGNATURES = "signatures"
     """site id | template | values → what is done to requests that match (see ``facts.verdict``)"""
     MASKS = "masks"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from holdfast.edge.dataplane.picture import Maps, Picture
 from holdfast.edge.dataplane.rules.features import LINGERING, WHOLE_SITE, bit
+from holdfast.edge.dataplane.rules.limits import WITH_NETWORKS
 from holdfast.model.mitigation import Action, Mitigation
 from holdfast.shield.features import TEMPLATES, Feature
 
@@ -70,7 +71,7 @@ def held_mitigations(entries: Mapping[str, str]) -> dict[str, tuple[str, datetim
 def familiar_facts(
     sid: str,
     familiar: Mapping[Feature, Iterable[str]],
-    networks: Iterable[str],
+    networks: Collection[str],
     friends: Iterable[tuple[str, str]],
 ) -> Picture:
     """What a site under suspicion knows: values of agents and orders of headers, networks, and programs
@@ -83,7 +84,7 @@ def familiar_facts(
         for value in values:
             picture.maps[Maps.FAMILIAR, f"{sid}|{int(feature)}|{value}"] = "1"
     if any(name == Maps.FAMILIAR for name, _ in picture.maps):
-        picture.maps[Maps.FAMILIAR, sid] = "1"
+        picture.maps[Maps.FAMILIAR, sid] = str(WITH_NETWORKS) if networks else "1"
     for network, agent in friends:
         picture.maps[Maps.FRIENDS, f"{sid}|{network}|{agent}"] = "1"
     return picture

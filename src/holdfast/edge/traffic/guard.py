@@ -1,5 +1,5 @@
 """The shell around the shield: reads counters and samples, has each site's brain decide, pushes what it
-decides. Five times a second; HAProxy is asked on the connection for scans, so that no change waits for it.
+decides. Ten times a second; HAProxy is asked on the connection for scans, so that no change waits for it.
 
 What is pushed is part of the desired state: HAProxy keeps its ends by itself, so that mitigations expire even
 if this agent dies, and the next one takes them over.
@@ -40,7 +40,7 @@ from holdfast.shield.counts import Counts
 from holdfast.shield.features import Feature
 from holdfast.shield.sample import Sample
 
-TICK_SECONDS: Final = 0.2
+TICK_SECONDS: Final = 0.1
 MOST_BUSY: Final = 25
 """Sites under suspicion that are looked at in one tick; the others wait for the next."""
 LINGER_SECONDS: Final = 600.0

@@ -108,6 +108,7 @@ def _byte_rules() -> list[str]:
     ]
 
 
+WITH_NETWORKS = 2
 ODD = 600
 """Added to a request's class in the queue for each way in which it is unlike the site's usual ones: more than
 the requests that one client may have open there."""
@@ -121,6 +122,8 @@ def _familiarity_rules(context: Context) -> list[str]:
     graded = (
         f"{BUSY} !{FREE} !{{ var(txn.clr) -m found }} {{ var(txn.sid),map({at(Maps.FAMILIAR)}) -m found }}"
     )
+    # The networks are told only once there is a suspicion: they are many.
+    told = f"{{ var(txn.sid),map({at(Maps.FAMILIAR)}) -m str {WITH_NETWORKS} }}"
     odd = "http-request set-var(txn.odd)"
     lines = [f"{odd} int(0) if {BUSY}"]
     for feature, expression in (
@@ -130,9 +133,10 @@ def _familiarity_rules(context: Context) -> list[str]:
         (Feature.NETWORK, NETWORK),
     ):
         known = f"var(txn.sid),concat(|{feature}|,txn.f{feature}),map({at(Maps.FAMILIAR)})"
+        asked = f"{graded} {told}" if feature is Feature.NETWORK else graded
         lines += [
-            f"http-request set-var(txn.f{feature}) {expression} if {graded}",
-            f"{odd} var(txn.odd),add({ODD}) if {graded} !{{ {known} -m found }}",
+            f"http-request set-var(txn.f{feature}) {expression} if {asked}",
+            f"{odd} var(txn.odd),add({ODD}) if {asked} !{{ {known} -m found }}",
         ]
     places = "http-request set-var(txn.places) var(txn.places)"
     return [

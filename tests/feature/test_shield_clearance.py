@@ -1,0 +1,196 @@
+"""The way through a challenge: wait, follow the link, come back with a clearance. What is not of this site's
+making, not of this moment, or changed, leads nowhere; nothing leads to another host."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from holdfast.edge.dataplane.reasons import Verdict
+from holdfast.edge.dataplane.rules.challenge import EARNED_PER_NETWORK
+from holdfast.model.mitigation import Action
+from tests.feature.clearances import (
+    claims_of,
+    cookie,
+    cookie_of,
+    fresh,
+    link_of,
+    signed_link,
+    target_of,
+    token,
+)
+from tests.feature.clients import ask, status
+from tests.feature.shielding import OTHER, SHOP, Ground, mitigation, sightless
+from tests.feature.wire import Answer, connect, http2
+
+PASSED, ASKED = 303, 403
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "tls", "h2"])
+async def test_who_waits_comes_back_to_where_he_wanted_to_go(tmp_path: Path, protocol: str) -> None:
+    async with sightless(tmp_path) as ground:
+
+        async def get(path: str, *headers: tuple[str, str]) -> Answer:
+            if protocol == "h2":
+                async with http2(ground.lab.https, SHOP) as client:
+                    return await client.get2(SHOP, path, *headers)
+            lines = [f"{name}: {value}" for name, value in headers]
+            return await ask(ground.lab, "127.0.0.1", SHOP, path, *lines, secure=protocol == "tls")
+
+        await ground.put(mitigation())
+        page = await get("/shelf/%41?q=1&r=%26")
+        link, asked = link_of(page), time.time()
+        early = await get(link)
+        assert (early.status, "set-cookie" in early.headers) == (ASKED, False)
+        assert target_of(link_of(early)) == "/shelf/%41?q=1&r=%26", "still where he wanted to go"
+        await asyncio.sleep(asked + 3.1 - time.time())
+        answer = await get(link)
+        scheme = "http" if protocol == "http/1.1" else "https"
+        assert (answer.status, answer.headers["location"]) == (PASSED, f"{scheme}://{SHOP}/shelf/%41?q=1&r=%26")
+        told = answer.headers["set-cookie"].split("; ")[1:]
+        secure = [] if protocol == "http/1.1" else ["Secure"]
+        assert told == ["Path=/", "Max-Age=3600", "HttpOnly", "SameSite=Lax", *secure]
+        claims = claims_of(cookie_of(answer))
+        assert (claims["site"], claims["jti"] in link) == (ground.sid(), True)
+        assert abs(claims["exp"] - time.time() - 3600) <= 2
+        assert ground.origin.requests == []
+        back = await get("/shelf/%41?q=1&r=%26", ("cookie", f"__holdfast={cookie_of(answer)}"))
+        assert (back.status, len(ground.origin.requests)) == (200, 1)
+        totals = await ground.totals()
+        assert [totals[f"gpc{int(each)}"] for each in (Verdict.CHALLENGED, Verdict.EARNED)] == [2, 1]
+        assert [each.cleared for each in await ground.samples(4)] == [False] * 3 + [True]
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [(-60, ASKED), (0, ASKED), (1.5, ASKED), (4, PASSED), (295, PASSED), (303, ASKED), (1e6, ASKED)],
+)
+async def test_a_link_has_its_time(tmp_path: Path, age: float, expected: int) -> None:
+    """Older than three seconds, not older than five minutes."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        answer = await ask(ground.lab, "127.0.0.1", SHOP, await fresh(ground, age=age))
+        assert (answer.status, "set-cookie" in answer.headers) == (expected, expected == PASSED)
+
+
+async def test_a_link_that_was_changed_leads_nowhere(tmp_path: Path) -> None:
+    """Nor one of another site, or that somebody else has made, or that lacks something."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        good = await fresh(ground)
+        key, number = await ground.key(), str(int(time.time()) - 20)
+        bad = [
+            await fresh(ground, t=number),
+            await fresh(ground, n="another"),
+            await fresh(ground, w="Ly9ldmlsLmV4YW1wbGU"),
+            await fresh(ground, s="0" * 64),
+            await fresh(ground, s=""),
+            signed_link(key, ground.sid("other")),
+            signed_link("1", ground.sid()),
+            signed_link("", ground.sid()),
+            *(good.replace(f"{name}=", f"x{name}=") for name in "tnws"),
+            *("&".join(part for part in good.split("&") if part[:2] != f"{name}=") for name in "nws"),
+            good.partition("?")[0],
+            good[:-1] + ("0" if good[-1] != "0" else "1"),
+            good[:-1],
+            good + "0",
+        ]
+        for link in bad:
+            answer = await ask(ground.lab, "127.0.0.1", SHOP, link)
+            assert (answer.status, "set-cookie" in answer.headers) == (ASKED, False), link
+        assert (await ask(ground.lab, "127.0.0.1", SHOP, good)).status == PASSED
+        assert (await ask(ground.lab, "127.0.0.1", OTHER, good)).status == 200, "nobody is asked there"
+        assert (await ground.totals())[f"gpc{int(Verdict.EARNED)}"] == 1
+
+
+async def test_a_link_that_many_follow_is_one_clearance(tmp_path: Path) -> None:
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        link = await fresh(ground, number="just-one")
+        answers = [await ask(ground.lab, f"127.0.{net}.1", SHOP, link) for net in range(5)]
+        assert [claims_of(cookie_of(each))["jti"] for each in answers] == ["just-one"] * 5
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//evil.example/x",
+        "///evil.example",
+        "/\\evil.example/",
+        "/@evil.example/",
+        "/.evil.example",
+        "/:80@evil.example",
+        "/%0d%0aSet-Cookie:%20a=b",
+        "/?u=https://evil.example/",
+        "http://shop.test/x?y",
+        "http://shop.test",
+        "http://shop.test?x",
+        "http://evil.example/x",
+        "https://evil.example",
+        "@evil.example/",
+        ".evil.example/",
+        "evil.example/",
+        ":80@evil.example/",
+    ],
+)
+async def test_no_link_leads_to_another_host(tmp_path: Path, target: str) -> None:
+    """It leads to the path that was asked for, at the host that was asked, or there is none."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        async with connect(ground.lab.http) as wire:
+            page = await wire.get(target.encode(), SHOP)
+        if page.status in (400, 421):
+            assert not target.startswith("/")
+            return
+        back = target_of(link_of(page))
+        answer = await ask(ground.lab, "127.0.0.1", SHOP, await fresh(ground, back=back))
+        assert answer.status == PASSED
+        place = urlsplit(answer.headers["location"])
+        assert (place.scheme, place.netloc) == ("http", SHOP)
+        assert answer.headers["location"] == f"http://{SHOP}{back}"
+        if target.startswith("/"):
+            assert back == target
+
+
+@pytest.mark.parametrize(("host", "expected"), [("shop.test:8080", PASSED), ("SHOP.test", PASSED)])
+async def test_a_visitor_stays_at_his_port(tmp_path: Path, host: str, expected: int) -> None:
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        answer = await ask(ground.lab, "127.0.0.1", host, await fresh(ground, back="/x"))
+        assert (answer.status, answer.headers["location"]) == (expected, f"http://{host}/x")
+
+
+async def test_what_a_network_may_earn(tmp_path: Path) -> None:
+    """In ten minutes; links that are not good cost nothing."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+
+        async def earned(network: int, times: int, **more: str) -> list[int]:
+            async with connect(ground.lab.http, source=f"127.0.{network}.1") as wire:
+                links = [await fresh(ground, **more) for _ in range(times)]
+                return [(await wire.get(link.encode(), SHOP)).status for link in links]
+
+        assert set(await earned(1, EARNED_PER_NETWORK, s="forged")) == {ASKED}
+        assert await earned(1, EARNED_PER_NETWORK - 1) == [PASSED] * (EARNED_PER_NETWORK - 1)
+        neighbour = await ask(ground.lab, "127.0.1.77", SHOP, await fresh(ground))
+        assert neighbour.status == PASSED, "the last of the network"
+        assert await earned(1, 3) == [ASKED] * 3
+        assert await earned(2, 3) == [PASSED] * 3
+        assert (await ground.totals())[f"gpc{int(Verdict.EARNED)}"] == EARNED_PER_NETWORK + 3
+
+
+async def test_a_link_is_honoured_for_a_while_after_the_attack(tmp_path: Path) -> None:
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        link = await fresh(ground)
+        await ground.put(lingers=True)
+        assert await status(ground.lab, host=SHOP) == 200
+        assert (await ask(ground.lab, "127.0.0.1", SHOP, link)).status == PASSED
+        await ground.put(lingers=False)
+        assert await status(ground.lab, host=SHOP, path=link) == 200
+        assert ground.origin.requests[-1].target.decode() == link, "no longer ours"
+        assert await ground.held("masks") == {}

@@ -1,0 +1,153 @@
+"""Who reads the samples, and that HAProxy does not care: nobody, somebody who does not read, the next agent.
+Only HAProxy's own account, in its jail, can write to the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from holdfast.edge.agent import Edge
+from holdfast.edge.traffic.intake import Intake
+from holdfast.shield.sample import Sample
+from tests.feature.lab import Lab, eventually, lab, site
+from tests.feature.load import ANY_CONNECTIONS, ANY_RATE, wrk
+from tests.feature.origins import Origin, origin
+
+REQUESTS = 5_000
+HOST = "shop.test"
+
+
+@asynccontextmanager
+async def left_alone(directory: Path) -> AsyncIterator[tuple[Lab, Origin]]:
+    """HAProxy with one site, and no agent."""
+    async with origin() as one, lab(directory) as made:
+        sites = [site("shop", [HOST], one.port, limits=ANY_RATE)]
+        async with Edge(made.configuration(sites, **ANY_CONNECTIONS)):
+            await made.get(HOST)
+        yield made, one
+
+
+async def all_are_answered(made: Lab, one: Origin) -> None:
+    seen = len(one.requests)
+    async with wrk(made.http, HOST) as load:
+        await eventually(lambda: len(one.requests) - seen >= REQUESTS, 40)
+    assert load.requests >= REQUESTS - 10
+    assert load.failures == []
+
+
+async def gets_new_samples(made: Lab, reader: Intake) -> None:
+    """A request is made again and again, until its sample comes; others may come before it."""
+    seen: list[Sample] = []
+
+    async def has_come() -> bool:
+        await made.get(HOST, "/new")
+        seen.extend(reader.take())
+        return any(each.path == "/new" for each in seen)
+
+    await eventually(has_come, 10)
+
+
+def socket_of(made: Lab) -> Path:
+    return made.run_dir / "jail" / "samples.sock"
+
+
+async def test_nobody_reads(tmp_path: Path) -> None:
+    """Every request is answered, and who comes later is told of what comes then."""
+    async with left_alone(tmp_path) as (made, one):
+        assert not socket_of(made).exists()
+        await all_are_answered(made, one)
+        async with Intake(socket_of(made)) as reader:
+            await gets_new_samples(made, reader)
+
+
+async def test_somebody_listens_and_does_not_read(tmp_path: Path) -> None:
+    """As an agent that is stopped, or busy for long."""
+    async with left_alone(tmp_path) as (made, one):
+        taken: list[asyncio.StreamWriter] = []
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            taken.append(writer)
+
+        server = await asyncio.start_unix_server(take, socket_of(made))
+        socket_of(made).chmod(0o666)
+        await eventually(lambda: taken, 10)
+        await all_are_answered(made, one)
+        server.close()
+        for writer in taken:
+            writer.close()
+        socket_of(made).unlink(missing_ok=True)
+        async with Intake(socket_of(made)) as reader:
+            await gets_new_samples(made, reader)
+
+
+async def test_the_next_agent_reads_on(tmp_path: Path) -> None:
+    async with left_alone(tmp_path) as (made, one):
+        configuration = made.configuration([site("shop", [HOST], one.port, limits=ANY_RATE)], **ANY_CONNECTIONS)
+        for _ in range(2):
+            async with Edge(configuration) as edge:
+                assert edge.starts == 0
+                counts = edge.guard._intake.counts
+
+                async def reads(counts: dict[str, int] = counts) -> bool:
+                    await made.get(HOST)
+                    return counts["read"] > 0
+
+                await eventually(reads, 10)
+
+
+async def test_a_reader_gets_all_lines_whole(tmp_path: Path) -> None:
+    """However many come at once, while it keeps up with them: none is torn, none comes twice."""
+    async with left_alone(tmp_path) as (made, _), Intake(socket_of(made)) as reader:
+        await gets_new_samples(made, reader)
+        await asyncio.sleep(0.3)
+        reader.take()
+        read = reader.counts["read"]
+        seen: list[Sample] = []
+        async with made.client(HOST) as client:
+            for number in range(1_500):
+                await client.get(f"/{number}")
+                seen += reader.take()
+        await eventually(lambda: reader.counts["read"] - read >= 1_500)
+        seen += reader.take()
+        assert [each.path for each in seen] == [f"/{number}" for number in range(1_500)]
+        assert (reader.counts["malformed"], reader.counts["dropped"]) == (0, 0)
+
+
+WRITE = """
+import os, socket, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(int(sys.argv[2]))
+socket.socket(socket.AF_UNIX).connect(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+@pytest.mark.parametrize("account", ["nobody", "haproxy", "daemon"])
+async def test_nobody_else_can_tell_the_agent_anything(tmp_path: Path, account: str) -> None:
+    """Not even HAProxy's account, outside its jail; in it HAProxy can, as every test here shows."""
+    number = str(pwd.getpwnam(account).pw_uid)
+    async with left_alone(tmp_path) as (made, _), Intake(socket_of(made)) as reader:
+        await gets_new_samples(made, reader)
+        jailed = {path.owner() for path in Path("/proc").iterdir() if _root_of(path) == made.run_dir / "jail"}
+        assert jailed == {"haproxy"}
+        assert made.run_dir.stat().st_mode & 0o777 == 0o700
+        words = [sys.executable, "-I", "-c", WRITE, str(socket_of(made)), number]
+        tried = await asyncio.to_thread(subprocess.run, words, capture_output=True, text=True, check=False)
+        assert "PermissionError" in tried.stderr, tried
+
+
+def _root_of(process: Path) -> Path | None:
+    try:
+        return Path(os.readlink(process / "root"))
+    except OSError:
+        return None
