@@ -21,6 +21,7 @@ import multiprocessing
 import sys
 import tarfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.floods.calm_samples import Visitors, bots
+from bench.floods.calm_samples import Visitors, bots, crowd
 from bench.floods.figures import Figures, together
 from bench.floods.log import Visit, data_directory, read_visits
 from bench.floods.made_up import made_up_visits
@@ -57,7 +58,7 @@ TICKS = 5
 """In a second, where the brain looks closely."""
 PLACES = (0.0, 0.38, 0.75)
 """Where in the data the three parts of a quick run begin."""
-QUICK_WEEKS = 2
+QUICK_DAYS = 10
 QUICK_SECONDS = 140
 CROWD = "crowd"
 LAID_ON = {"10x": 10, "100x": 100, CROWD: 100}
@@ -198,19 +199,20 @@ class WholeBrain:
                 return replace(sample, verdict=made.id, origin_ms=0.0)
         return sample
 
-    def flooded(self, following: Sequence[int], rate: float, seed: int, crowd: bool = False) -> Flooded:
-        """A copy of the brain, with a flood of ``rate``, or as many ordinary visitors, on top of the seconds
-        that follow. The origin serves all, so that nothing but the mix of clients can confirm it."""
+    def flooded(self, following: Sequence[int], extra: Sequence[Sample]) -> Flooded:
+        """What a copy of the brain does when ``extra`` (its times count from now on) comes on top of the
+        seconds that follow. The origin serves all, so that nothing but the mix of clients can confirm it."""
         one = copy.copy(self)
-        one.brain, one._rng = copy.deepcopy(self.brain), np.random.default_rng(seed)
-        one.suspicions, confirmed = [], None
-        flood = self.visitors.samples if crowd else bots(one._rng)
+        one.brain, one._rng, one.suspicions = copy.deepcopy(self.brain), copy.deepcopy(self._rng), []
+        laid: defaultdict[int, list[Sample]] = defaultdict(list)
+        for sample in extra:
+            laid[int(sample.at * TICKS)].append(sample)
+        rate, confirmed = len(extra) / len(following), None
         for second, count in enumerate(following):
             calm = in_ticks(self.visitors.samples([self.now] * count), one._rng)
             for number in range(TICKS):
                 after = second + (number + 1) / TICKS
-                sent = int(one._rng.poisson(rate / TICKS))
-                one.tick(self.now + after, calm[number] + flood([self.now] * sent))
+                one.tick(self.now + after, calm[number] + laid[second * TICKS + number])
                 if one.brain.attack is not None and confirmed is None:
                     confirmed = after
                 if one.brain.response.standing:
@@ -227,9 +229,9 @@ def in_ticks(samples: Sequence[Sample], rng: np.random.Generator) -> list[list[S
     return ticks
 
 
-def part(every: Sequence[int], start: float, visitors: Visitors, seed: int) -> Part:
-    """These seconds through a brain that knows nothing at first, and floods on top of them after a day."""
-    decide = WholeBrain(visitors, start, seed)
+def part(every: Sequence[int], start: float, visits: Sequence[Visit], turn: float, seed: int) -> Part:
+    """These seconds through a brain that knows nothing at first; and floods on top of them, after a day."""
+    decide = WholeBrain(Visitors(visits, turn, seed), start, seed)
     draw = np.random.default_rng(seed)
     room = max(len(every) - LONGEST - DAY, 0)
     moments = set((DAY + draw.integers(room, size=PROBES)).tolist()) if room else set()
@@ -240,23 +242,26 @@ def part(every: Sequence[int], start: float, visitors: Visitors, seed: int) -> P
         second = round(decide.now - start)
         if second in moments and decide.brain.phase is Phase.CALM:
             mean = decide.brain.baseline.expected(decide.now, 1.0).mean
-            following = every[second : second + LONGEST]
+            following, drawn = every[second : second + LONGEST], seed + second
             for name, factor in LAID_ON.items():
-                laid = decide.flooded(following, factor * mean, seed + second, crowd=name == CROWD)
-                floods[name].append(laid)
+                if name == CROWD:
+                    extra = crowd(visits, factor * mean, LONGEST, drawn)
+                else:
+                    extra = bots(factor * mean, LONGEST, drawn)
+                floods[name].append(decide.flooded(following, extra))
         return alarm
 
     return Part(start, replay(every, decides, start), decide, floods)
 
 
 def parts(quick: bool) -> tuple[list[Part], str]:
-    """Quick: two weeks from each of three places of the data; else all of it, once."""
+    """Quick: ten days from each of three places of the data; else all of it, once."""
     every, data = counts()
     visits, log = _visits()
-    length = QUICK_WEEKS * WEEK if quick else len(every)
+    length = QUICK_DAYS * DAY if quick else len(every)
     begins = [int(place * len(every)) for place in PLACES] if quick else [0]
     made = [
-        (every[begin : begin + length], START + begin, Visitors(visits, number / len(begins), number), number)
+        (every[begin : begin + length], START + begin, visits, number / len(begins), number)
         for number, begin in enumerate(begins)
     ]
     if not quick:

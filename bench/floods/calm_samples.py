@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from random import Random
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from bench.floods.agents import Asked, Headers, family_of, headers
 from bench.floods.log import Request, Visit
-from bench.floods.visits import with_pages_first
+from bench.floods.visits import requests, timeline, with_pages_first
 from holdfast.shield.features import Feature
 from holdfast.shield.sample import Sample
 
@@ -118,47 +119,67 @@ class Visitors:
 
 def _lines(visits: Sequence[Visit]) -> list[_Line]:
     often = Counter(network_of(each.address) for each in visits)
-    told: list[tuple[float, _Line]] = []
-    for visit in visits:
-        network, family = network_of(visit.address), family_of(visit.agent)
-        for request in with_pages_first(visit.requests):
-            asked = Asked(
-                HOST, request.path, visit.agent, visit.address, request.referer, version=request.version
-            )
-            made = values(asked, request, headers(family, asked), network)
-            line = _Line(visit.address, network, made, request.path, visit.agent, often[network] == 1)
-            told.append((visit.at + request.offset, line))
+    told = [
+        (visit.at + request.offset, _line(visit, request, often[network_of(visit.address)] == 1))
+        for visit in visits
+        for request in with_pages_first(visit.requests)
+    ]
     told.sort(key=lambda each: each[0])
     return [line for _, line in told]
 
 
-def bots(rng: np.random.Generator) -> Callable[[Sequence[float]], list[Sample]]:
-    """What makes the requests of scenario 1's flood at given moments: one tool, one agent, random query
-    strings, 5,000 sources."""
+def _line(visit: Visit, request: Request, came_once: bool = False) -> _Line:
+    network, family = network_of(visit.address), family_of(visit.agent)
+    asked = Asked(HOST, request.path, visit.agent, visit.address, request.referer, version=request.version)
+    made = values(asked, request, headers(family, asked), network)
+    return _Line(visit.address, network, made, request.path, visit.agent, came_once)
+
+
+def crowd(visits: Sequence[Visit], rate: float, seconds: float, seed: int) -> list[Sample]:
+    """So many requests a second of ordinary visitors, in any order, at once: whole visits, with shorter
+    pauses. Times are seconds from its begin on."""
+    shuffled = Random(seed).sample(visits, len(visits))
+    planned = timeline(shuffled, HOST, rate, seconds)
+    return [
+        Sample(
+            at,
+            SITE,
+            line.address,
+            line.values,
+            origin_ms=ORIGIN_MS,
+            path=line.path,
+            agent=line.agent,
+            address=line.address,
+        )
+        for at, each, request in requests(planned, seconds)
+        for line in [_line(each.visit, request)]
+    ]
+
+
+def bots(rate: float, seconds: float, seed: int) -> list[Sample]:
+    """Scenario 1's flood: one tool, one agent, random query strings, 5,000 sources. Times as in a crowd."""
+    rng = np.random.default_rng(seed)
     numbers = rng.choice(_NETWORKS, BOT_SOURCES, replace=False).tolist()
-    networks = [_network(number) for number in numbers]
     made = []
     for path in BOT_PATHS:
         asked = Asked(HOST, path, BOT_AGENT, "bot")
         made.append(values(asked, Request(0.0, "GET", path), headers("library", asked), "")[:-1])
-
-    def samples(moments: Sequence[float]) -> list[Sample]:
-        sources = rng.integers(BOT_SOURCES, size=len(moments)).tolist()
-        kinds = rng.integers(len(made), size=len(moments)).tolist()
-        return [
-            Sample(
-                at,
-                SITE,
-                f"{networks[source][:-1]}9",
-                (*made[kind], networks[source]),
-                origin_ms=ORIGIN_MS,
-                path=BOT_PATHS[kind],
-                agent=BOT_AGENT,
-            )
-            for at, source, kind in zip(moments, sources, kinds, strict=True)
-        ]
-
-    return samples
+    moments = np.sort(rng.random(int(rng.poisson(rate * seconds))) * seconds).tolist()
+    sources = rng.integers(BOT_SOURCES, size=len(moments)).tolist()
+    kinds = rng.integers(len(made), size=len(moments)).tolist()
+    return [
+        Sample(
+            at,
+            SITE,
+            f"{network[:-1]}9",
+            (*made[kind], network),
+            origin_ms=ORIGIN_MS,
+            path=BOT_PATHS[kind],
+            agent=BOT_AGENT,
+        )
+        for at, source, kind in zip(moments, sources, kinds, strict=True)
+        for network in [_network(numbers[source])]
+    ]
 
 
 def _network(number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 from bench.edge import Admin
 from bench.floods.contestant import World
+from bench.floods.live import Seen, capture, compare
 from bench.floods.log import Visit
 from bench.floods.network import inside
 from bench.floods.processes import cpu, cpu_in_namespace, in_namespace
@@ -26,6 +28,11 @@ from tests.feature.lab import MEMORY, to_toml
 
 END_SECONDS = 20.0
 TAIL = 3000
+CALM_SECONDS = 10.0
+"""What ``World.play`` plays."""
+
+
+_SEEN: list[Seen] = []
 
 
 class Holdfast:
@@ -42,12 +49,13 @@ class Holdfast:
 
     def prepare(self, world: World, visits: Sequence[Visit]) -> None:
         """Notes of a calm week, as the edge itself would have kept them (``warm``)."""
-        state = world.directory / "state" / "shield"
-        state.parent.mkdir(exist_ok=True)
-        notes, now, seconds = Notes(state), time.time(), max(each.start for each in world.calm)
+        self._learn(world, Seen())
+
+    def _learn(self, world: World, seen: Seen) -> None:
+        notes, now = Notes(world.directory / "state" / "shield"), time.time()
         for host in world.origins:
-            name = host.replace(".", "-")
-            notes.write_site(name, site_document(SiteBrain(name, baseline(world.calm, host, now))))
+            name, learned = host.replace(".", "-"), baseline(world.calm, host, now, seen.translate)
+            notes.write_site(name, site_document(SiteBrain(name, learned)))
 
     def start(self, world: World) -> None:
         self._world = world
@@ -81,21 +89,35 @@ class Holdfast:
         return {"edge": edge, "sites": sites}
 
     def train(self, visits: Sequence[Visit]) -> None:
-        """Nothing: see ``prepare``."""
+        """Over TLS, HAProxy itself must say what it finds in the requests; once for all runs."""
+        world = self._world
+        if world is None or world.https_port is None:
+            return
+        self._end_agent(signal.SIGUSR1)  # HAProxy goes on
+        if not _SEEN:
+            found = capture(self.run_dir / "jail" / "samples.sock", world.play)
+            _SEEN.append(compare(found, world.calm, CALM_SECONDS))
+        self._learn(world, _SEEN[0])
+        self.start(world)
 
     def stop(self) -> None:
         self._spent = self.cpu_seconds()
-        agent, self._agent, world = self._agent, None, self._world
+        if os.environ.get("DEBUGLOG"): open(os.environ["DEBUGLOG"], "w").write(self.log())
+        world = self._world
+        self._end_agent(signal.SIGTERM)
+        if world is not None and self.run_dir.exists():
+            asyncio.run(Master(self.run_dir).stop(0.0))
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    def _end_agent(self, number: signal.Signals) -> None:
+        agent, self._agent = self._agent, None
         if agent is not None and agent.poll() is None:
-            agent.send_signal(signal.SIGTERM)
+            agent.send_signal(number)
             try:
                 agent.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 agent.kill()
                 agent.wait()
-        if world is not None and self.run_dir.exists():
-            asyncio.run(Master(self.run_dir).stop(0.0))
-        shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def cpu_seconds(self) -> float:
         if self._agent is None or self._world is None:

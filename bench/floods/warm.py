@@ -9,7 +9,7 @@ second by second, again and again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 
 import numpy as np
@@ -95,14 +95,20 @@ def samples(calm: Sequence[Planned], host: str, now: float, seconds: float) -> l
     return sorted(made, key=lambda sample: sample.at)
 
 
-def baseline(calm: Sequence[Planned], host: str, now: float, seed: int = 1) -> Baseline:
-    """What the site would have learned by ``now``."""
+def baseline(
+    calm: Sequence[Planned],
+    host: str,
+    now: float,
+    translate: Callable[[Sample], Sample] = lambda sample: sample,
+    seed: int = 1,
+) -> Baseline:
+    """What the site would have learned by ``now``. ``translate``: what HAProxy would have found otherwise."""
     made = Baseline.new(now - DAYS * DAY)
     moments = [at for at, planned, _ in requests(calm, math.inf) if planned.host == host]
     seconds = max(moments) + 1
     for at, count, span in _rates(moments, seconds, now, Random(seed)):
         made.learn_rate(at, count, span)
-    for part in _parts(samples(calm, host, now, seconds)):
+    for part in _parts([translate(each) for each in samples(calm, host, now, seconds)]):
         made.learn(part, np.random.default_rng(seed))
     return made
 

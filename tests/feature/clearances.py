@@ -63,7 +63,9 @@ def token(
     body = {"site": sid, "exp": int(time.time() + seconds), "jti": number, "how": "link"} | claims
     told = ".".join(coded(json.dumps(each, separators=(",", ":")).encode()) for each in (head, body))
     hashed = hashlib.sha512 if head.get("alg") == "HS512" else hashlib.sha256
-    signature = "" if head.get("alg") == "none" else coded(hmac.new(key.encode(), told.encode(), hashed).digest())
+    signature = (
+        "" if head.get("alg") == "none" else coded(hmac.new(key.encode(), told.encode(), hashed).digest())
+    )
     return f"{told}.{signature}"
 
 

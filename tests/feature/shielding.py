@@ -84,7 +84,9 @@ class Ground:
 
 
 @asynccontextmanager
-async def sightless(directory: Path, limits: dict[str, Any] | None = None, **more: Any) -> AsyncIterator[Ground]:
+async def sightless(
+    directory: Path, limits: dict[str, Any] | None = None, **more: Any
+) -> AsyncIterator[Ground]:
     """A ground; ``limits`` are those of both sites, ``more`` further settings of the site ``shop``."""
     certificate = str(write_certificate(directory / "one.pem", SHOP, OTHER))
     tls = {"certificate": certificate, "limits": limits or {}}
@@ -109,9 +111,7 @@ def mitigation(
 ) -> Mitigation:
     """One against the whole site ``shop``, if nothing else is said."""
     now = datetime.now(UTC)
-    return Mitigation(
-        name, "shop", action, features, values, "a test", now, now + timedelta(seconds=seconds)
-    )
+    return Mitigation(name, "shop", action, features, values, "a test", now, now + timedelta(seconds=seconds))
 
 
 def values_of(sample: Sample, template: Template, stranger: str = "1") -> tuple[str, ...]:

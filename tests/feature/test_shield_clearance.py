@@ -12,19 +12,16 @@ import pytest
 
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules.challenge import EARNED_PER_NETWORK
-from holdfast.model.mitigation import Action
 from tests.feature.clearances import (
     claims_of,
-    cookie,
     cookie_of,
     fresh,
     link_of,
     signed_link,
     target_of,
-    token,
 )
 from tests.feature.clients import ask, status
-from tests.feature.shielding import OTHER, SHOP, Ground, mitigation, sightless
+from tests.feature.shielding import OTHER, SHOP, mitigation, sightless
 from tests.feature.wire import Answer, connect, http2
 
 PASSED, ASKED = 303, 403
@@ -50,7 +47,10 @@ async def test_who_waits_comes_back_to_where_he_wanted_to_go(tmp_path: Path, pro
         await asyncio.sleep(asked + 3.1 - time.time())
         answer = await get(link)
         scheme = "http" if protocol == "http/1.1" else "https"
-        assert (answer.status, answer.headers["location"]) == (PASSED, f"{scheme}://{SHOP}/shelf/%41?q=1&r=%26")
+        assert (answer.status, answer.headers["location"]) == (
+            PASSED,
+            f"{scheme}://{SHOP}/shelf/%41?q=1&r=%26",
+        )
         told = answer.headers["set-cookie"].split("; ")[1:]
         secure = [] if protocol == "http/1.1" else ["Secure"]
         assert told == ["Path=/", "Max-Age=3600", "HttpOnly", "SameSite=Lax", *secure]

@@ -105,7 +105,9 @@ async def test_who_is_cleared_is_counted_by_his_clearance(tmp_path: Path, action
         assert await seen("one", "::1", 2) == [429] * 2
         assert await seen("two", "127.0.0.1", 11) == [200] * 10 + [429]
         if action is Action.OBSERVE:
-            assert await statuses(ground.lab, 11, "127.0.0.1", SHOP) == [200] * 10 + [429], "the address itself"
+            assert await statuses(ground.lab, 11, "127.0.0.1", SHOP) == [200] * 10 + [429], (
+                "the address itself"
+            )
 
 
 async def test_the_stricter_limit_is_the_clearances_too(tmp_path: Path) -> None:

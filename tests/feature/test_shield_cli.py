@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         made.configure(*sites)
         with made.up():
             yield made
+    shutil.rmtree(made.run_dir, ignore_errors=True)
 
 
 @pytest.fixture

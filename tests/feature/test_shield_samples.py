@@ -11,15 +11,11 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from holdfast.model.enforcement import SiteScope
-from holdfast.model.mitigation import Action
 from holdfast.shield.features import Feature
-from tests.feature.clearances import cookie, token
 from tests.feature.clients import ask
-from tests.feature.lab import enforcement, eventually, ipv6_network
-from tests.feature.load import ANY_RATE, wrk
+from tests.feature.lab import eventually, ipv6_network
 from tests.feature.requests_of_shape import BARE, USUAL, send
-from tests.feature.shielding import SHOP, Ground, like, mitigation, sightless
+from tests.feature.shielding import SHOP, like, sightless
 from tests.feature.wire import connect
 
 
@@ -56,7 +52,7 @@ async def test_every_field_of_a_sample(tmp_path: Path) -> None:
         assert sample.values[Feature.NAMES] in {names(*USUAL_NAMES), names(*USUAL_NAMES) + ":"}
         assert (sample.values[Feature.VERSION], sample.values[Feature.TLS]) == ("1.1", "")
         assert begun - 0.01 <= sample.at <= time.time()
-        assert (sample.site, sample.client) == (ground.sid(), "127.0.0.77")
+        assert (sample.site, sample.client, sample.address) == (ground.sid(), "127.0.0.77", "127.0.0.77")
         assert (sample.path, sample.agent) == ("/shop/list", "Mozilla/5.0")
         assert (sample.status, sample.weight, sample.verdict, sample.cleared) == (200, 1, "", False)
         assert sample.origin_ms > 0
@@ -101,6 +97,7 @@ async def test_clients_over_ipv6_are_64s_in_a_48(tmp_path: Path) -> None:
             await ask(ground.lab, f"{network}:7:1:2:3:4", SHOP)
             sample = await ground.sample()
             assert (sample.client, sample.values[Feature.NETWORK]) == (f"{network}:7::", f"{network}::")
+            assert sample.address == f"{network}:7:1:2:3:4"
 
 
 @pytest.mark.parametrize(
@@ -165,69 +162,3 @@ async def test_how_long_a_request_took(tmp_path: Path) -> None:
         one, two = sorted(await ground.samples(2), key=lambda sample: sample.path)
         assert (500 <= one.origin_ms < 1500, one.queue_ms < 100) == (True, True), one
         assert (400 <= two.queue_ms < 1500, 0 < two.origin_ms < 200) == (True, True), two
-
-
-async def test_one_of_a_hundred(tmp_path: Path) -> None:
-    """Each stands for a hundred then; the other site is sampled whole."""
-    async with sightless(tmp_path, ANY_RATE) as ground:
-        sampling = ground.edge.desired.shielded.put_sampling({"shop": 100})
-        await ground.edge.reconciler.settle(sampling)
-        async with wrk(ground.lab.http, SHOP) as load:
-            await eventually(lambda: len(ground.origin.requests) > 6_000, 30)
-        await ask(ground.lab, host="other.test")
-        await asyncio.sleep(0.5)
-        samples = ground.edge.guard._intake.take()
-        weights = {each.weight for each in samples if each.site == ground.sid()}
-        assert weights == {100.0}
-        assert [each.weight for each in samples if each.site != ground.sid()] == [1.0]
-        requests = (await ground.totals())["http_req_cnt"]
-        # A binomial variable: ten standard deviations are more than the machine's life will show.
-        deviation = 100 * (requests * 0.01 * 0.99) ** 0.5
-        told = sum(each.weight for each in samples) - 1
-        assert abs(told - requests) < 6 * deviation, (told, requests, load)
-
-
-async def test_what_is_refused_is_told(tmp_path: Path) -> None:
-    """The block page, a client's limit, a full queue, a challenge, and what the shield does not concern."""
-    limits = {"requests_per_second": 1, "burst": 2, "origin_connections": 1, "queue": 0, "body_bytes": 9}
-    async with sightless(tmp_path, limits) as ground:
-
-        async def told(source: str, path: str = "/", *lines: str, method: str = "GET") -> tuple[int, str, bool]:
-            status = (await ask(ground.lab, source, SHOP, path, *lines, method=method)).status
-            sample = await ground.sample()
-            assert sample.status == status
-            return status, sample.verdict, sample.reached_origin
-
-        assert [await told("127.0.0.1") for _ in range(3)] == [(200, "", True)] * 2 + [(429, "", False)]
-        assert await told("127.0.0.2", "/", "Content-Length: 10", method="POST") == (413, "", False)
-        held = asyncio.ensure_future(ask(ground.lab, "127.0.0.3", SHOP, "/?held=1"))
-        await eventually(lambda: ground.origin.open == 1)
-        assert await told("127.0.0.4") == (503, "", False)
-        ground.origin.release.set()
-        await held
-        await ground.sample()
-        await ground.put(mitigation(name="m-5"))
-        assert await told("127.0.0.5") == (403, "m-5", False)
-        value = token(await ground.key(), ground.sid())
-        assert await told("127.0.0.5", "/", cookie(value)) == (200, "m-5", True)
-        await ground.put(mitigation(Action.DENY, name="m-6"))
-        assert await told("127.0.0.6") == (403, "m-6", False)
-        await ground.put()
-        await ground.edge.block(enforcement(SiteScope("shop")))
-        assert await told("127.0.0.7") == (403, "", False)
-
-
-async def test_what_is_no_request_for_a_site(tmp_path: Path) -> None:
-    """An unknown host is told under no site's name; what cannot be read is counted."""
-    async with sightless(tmp_path) as ground:
-        assert (await ask(ground.lab, host="unknown.test", path="/x")).status == 421
-        sample = await ground.sample()
-        assert (sample.site, sample.status, sample.path, sample.weight) == ("-", 421, "/x", 1)
-        await ground.edge.reconciler.settle(ground.edge.desired.shielded.put_sampling({"-": 1}))
-        for _ in range(20):
-            assert (await ask(ground.lab, host="unknown.test")).status == 421
-        for _ in range(3):
-            assert (await ask(ground.lab, host=SHOP, path="/a b")).status == 400
-        counts = ground.edge.guard._intake.counts
-        await eventually(lambda: counts["malformed"] == 3)
-        assert len(ground.edge.guard._intake.take()) <= 1, "each has a chance of one in ten thousand"

@@ -4,33 +4,25 @@ each protocol, and for nothing else; what is done then, to whom never, and until
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from holdfast.edge.agent import Edge
-from holdfast.edge.dataplane.reasons import Reason, Verdict
+from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.shielded import Known
 from holdfast.model.mitigation import Action
-from holdfast.shield.features import TEMPLATES, Feature, Template
-from tests.feature.clients import REFUSED, ask, statuses
-from tests.feature.lab import eventually, ipv6_network, lab, site
-from tests.feature.origins import origin
+from holdfast.shield.features import TEMPLATES, Feature
+from tests.feature.clients import REFUSED, ask
 from tests.feature.requests_of_shape import (
     BARE,
     KNOWN_NETWORK,
-    KNOWN_SOURCE,
-    OTHER_NETWORK,
     OTHERWISE,
     PROTOCOLS,
     USUAL,
-    offering,
     send,
 )
 from tests.feature.shielding import OTHER, SHOP, Ground, like, mitigation, names_of, sightless, values_of
-from tests.feature.wire import connect
 
 ALLOWED, CRAWLER, FRIEND = "127.0.0.7", "127.0.0.8", "127.0.6.6"
 NONE = dict.fromkeys(Verdict, 0)

@@ -29,7 +29,9 @@ def test_the_budget_is_used_and_never_passed(rates: dict[str, float], budget: fl
 
 
 @given(RATES, BUDGETS)
-def test_who_has_less_than_he_asks_for_has_no_less_than_anybody(rates: dict[str, float], budget: float) -> None:
+def test_who_has_less_than_he_asks_for_has_no_less_than_anybody(
+    rates: dict[str, float], budget: float
+) -> None:
     shares = granted(rates, budget)
     wanting = [shares[name] for name in rates if shares[name] < rates[name]]
     assert all(share >= other - 1e-9 * share for share in wanting for other in shares.values())

@@ -39,7 +39,7 @@ def under_attack(site: str, state: str, config: Path | None) -> None:
         click.echo(f"{site} is as usual: the shield decides by itself")
     elif made["watches"]:
         click.echo(
-            f"{site} is switched, but only watched (watch_only, or [edge] shield): nobody is challenged"
+            f"{site} is switched, but only watched (watch_only or [edge] shield): nobody is challenged"
         )
     else:
         click.echo(f"{site} challenges every visitor; end it with: holdfast under-attack {site} off")

@@ -139,13 +139,15 @@ def _mitigation(row: MitigationRow) -> str:
         rate += f", {row.passed:.0%} of them passed"
     return (
         f"{row.id}  {row.action}  {row.site}: {row.matches}\n"
-        f"    since {_clock(row.since)}, {until} · by {row.author}{rate} · touches {_harm(row.harm)}\n"
+        f"    since {_clock(row.since)}, {until} · by {row.author}{rate} · {_harm(row)}\n"
         f"    {row.reason}"
     )
 
 
-def _harm(harm: float) -> str:
-    return "all visitors" if harm >= 1 else f"at most {harm:.2%} of usual requests"
+def _harm(row: MitigationRow) -> str:
+    if row.harm < 1:
+        return f"touches at most {row.harm:.2%} of usual requests"
+    return "the site is too young to tell whom it touches" if row.features else "touches all visitors"
 
 
 def attacks_as_text(rows: Iterable[AttackRow]) -> str:

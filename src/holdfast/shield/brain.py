@@ -15,7 +15,7 @@ import numpy as np
 
 from holdfast.model.mitigation import Action
 from holdfast.shield.attack import Attack, Note, attack_id
-from holdfast.shield.baseline import Baseline
+from holdfast.shield.baseline import VISIT, Baseline
 from holdfast.shield.counts import Counts, Recent
 from holdfast.shield.evidence import NEW_MIX, Naming, Suffering, Window, name_excess, suffering
 from holdfast.shield.features import Feature, empty
@@ -34,6 +34,8 @@ SETTLE_SECONDS: Final = 0.4
 LEARNED_AFTER: Final = 30.0
 """Seconds after which calm samples are learned: the beginning of a flood must not be."""
 LEARNED_PER_TICK: Final = 10
+BEFORE_SECONDS: Final = 1.0
+"""So long before a suspicion a flood may have begun."""
 CALM_RATE_SECONDS: Final = 30.0
 COLD_SECONDS: Final = 10.0
 """A site is seen for so long before its rate says anything."""
@@ -93,6 +95,8 @@ class SiteBrain:
         self._unlearned: deque[Sample] = deque(maxlen=2000)
         self._before = empty()
         """Of a young site, the calm samples before the suspicion: all that it has to tell what is usual."""
+        self._visiting: set[str] = set()
+        """Networks that came in the last half minute before the suspicion."""
         self._calm_rate, self._calm_seconds = 0.0, 0.0
         """Requests/s in the last calm minute or so: what a young site has to go by."""
         self._since = 0.0
@@ -131,6 +135,10 @@ class SiteBrain:
         if not is_calm:
             if self._unlearned:
                 self._before = self.baseline.encode(list(self._unlearned))
+                late = self._since - BEFORE_SECONDS
+                self._visiting = {
+                    sample.values[Feature.NETWORK] for sample in self._unlearned if sample.at < late
+                }
                 self._unlearned.clear()
             return
         if counts.seconds > 0:
@@ -276,7 +284,8 @@ class SiteBrain:
             excess = 1 - mean / passing if passing > mean else 0.0
             naming = self.sight.naming = self._name(rest, excess)
             self._note(now, response.improve(now, attack.id, naming, rest, self.baseline, passing))
-            if now - response.changed > (1.0 if self.sight.suffering.overflows else 3.0):
+            # Without more requests than usual the origin suffers from what it has taken before.
+            if leaves and now - response.changed > (1.0 if self.sight.suffering.overflows else 3.0):
                 self._fall_back(now, naming, rest)
         flood = response.rate + (max(0.0, passing - upper) if passing is not None else 0.0)
         self._see_end(now, flood, quiet=max(1.0, 0.05 * mean))
@@ -341,6 +350,11 @@ class SiteBrain:
         self.news.append((self.attack, self.attack.note(now, "ends", words)))
         self.attack = None
         self._go(event, now)
+
+    def known_networks(self, now: float) -> frozenset[str]:
+        """Those that are no strangers to the data plane: all that came in calm, a moment ago too, so that
+        nobody is challenged in the middle of a visit."""
+        return frozenset(self.baseline.networks(now + VISIT)) | self._visiting
 
     def resume(self, attack: Attack, now: float) -> None:
         """Go on with an attack that an agent before this one saw."""

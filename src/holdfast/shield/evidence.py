@@ -22,7 +22,7 @@ CLIENT_FEATURES: Final = frozenset(
     (Feature.AGENT, Feature.NAMES, Feature.TLS, Feature.LANGUAGE, Feature.PRESENCE, Feature.NETWORK)
 )
 """They say who asks; the others say what for: a crowd shares the latter."""
-LEAST_SAMPLES: Final = 30
+LEAST_SAMPLES: Final = 16
 MOST_HARM: Final = 0.02
 """Of a signature that names a flood: more would be a way to say "everybody"."""
 LEAST_COVERAGE: Final = 0.08

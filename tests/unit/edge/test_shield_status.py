@@ -75,6 +75,11 @@ def test_what_nobody_measures_now_has_no_rate(known: bool) -> None:
     assert "12:01:00 UTC, pinned · by ada · touches all visitors\n" in text
 
 
+def test_of_a_young_site_harm_is_not_known() -> None:
+    text = mitigations_as_text([row(mitigation(harm=1.0))])
+    assert "by automatic · the site is too young to tell whom it touches\n" in text
+
+
 def test_an_attack_that_goes_on_and_one_that_has_ended() -> None:
     attack = Attack("shop-a", "shop", AT, "2000 requests/s, usually 40", peak=2100.4, usual=40.2)
     attack.touched, attack.reached = 73_210.4, 350.6

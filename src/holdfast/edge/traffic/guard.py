@@ -278,7 +278,7 @@ class Guard:
         if not whole:
             return Known(values)
         friends = frozenset((each.network, each.agent) for each in baseline.friends())
-        return Known(values, frozenset(baseline.networks(now)), friends)
+        return Known(values, brain.known_networks(now), friends)
 
     def _ban(self, brain: SiteBrain, now: float) -> set[Unit]:
         """The sources of what is dropped, but none whose network some site knows: addresses are shared."""

@@ -10,9 +10,9 @@ from holdfast.shield.features import Feature
 from holdfast.shield.sample import Sample
 
 VALUES = [f"v{int(feature)}" for feature in TOLD]
-HEAD = ["1700000000123456", "1-7", "", "192.0.2.9"]
+HEAD = ["1700000000123456", "1-7", "", "2001:db8:1:2::", "2001:db8:1:2::9"]
 TAIL = ["/shop", "Mozilla/5.0", "200", "12", "3", "-", "-"]
-PLACES = {name: index for index, name in enumerate(("micros", "site", "chosen", "client"))}
+PLACES = {name: index for index, name in enumerate(("micros", "site", "chosen", "client", "address"))}
 PLACES |= {
     name: index - len(TAIL)
     for index, name in enumerate(("path", "agent", "status", "origin", "queue", "verdict", "cleared"))
@@ -36,7 +36,7 @@ def test_every_field() -> None:
     assert sample() == Sample(
         at=1700000000.123456,
         site="1-7",
-        client="192.0.2.9",
+        client="2001:db8:1:2::",
         values=tuple(VALUES),
         weight=1.0,
         status=200,
@@ -46,6 +46,7 @@ def test_every_field() -> None:
         cleared=False,
         path="/shop",
         agent="Mozilla/5.0",
+        address="2001:db8:1:2::9",
     )
     assert len(line().split("\t")) == FIELDS
 

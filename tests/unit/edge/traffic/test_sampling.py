@@ -49,7 +49,8 @@ def test_nobody_becomes_invisible() -> None:
 
 
 @pytest.mark.parametrize(
-    ("present", "kept"), [(1_000, True), (1_200, True), (801, True), (800, False), (1_250, False), (10, False)]
+    ("present", "kept"),
+    [(1_000, True), (1_200, True), (801, True), (800, False), (1_250, False), (10, False)],
 )
 def test_a_small_change_is_not_worth_a_command(present: int, kept: bool) -> None:
     rates = {"a": BUDGET * 10}

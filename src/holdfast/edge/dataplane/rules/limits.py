@@ -14,7 +14,7 @@ from holdfast.edge.dataplane.limits import ANY, BYTES_SECONDS, DEFAULT, number
 from holdfast.edge.dataplane.picture import Flag, Maps
 from holdfast.edge.dataplane.reasons import QUEUED, WATCHED, Reason
 from holdfast.edge.dataplane.rules.context import Context
-from holdfast.edge.dataplane.rules.features import AGENT, NAMES, NETWORK
+from holdfast.edge.dataplane.rules.features import AGENT, LINGERING, NAMES, NETWORK, bit
 from holdfast.shield.features import Feature
 
 WRAP = 4_294_967_295
@@ -109,6 +109,7 @@ def _byte_rules() -> list[str]:
 
 
 WITH_NETWORKS = 2
+AHEAD = 8
 ODD = 600
 """Added to a request's class in the queue for each way in which it is unlike the site's usual ones: more than
 the requests that one client may have open there."""
@@ -125,7 +126,11 @@ def _familiarity_rules(context: Context) -> list[str]:
     # The networks are told only once there is a suspicion: they are many.
     told = f"{{ var(txn.sid),map({at(Maps.FAMILIAR)}) -m str {WITH_NETWORKS} }}"
     odd = "http-request set-var(txn.odd)"
-    lines = [f"{odd} int(0) if {BUSY}"]
+    mitigated = f"{{ var(txn.mask),and({bit(LINGERING) - 1}) -m bool }}"
+    lines = [
+        f"{odd} int(0) if {BUSY}",
+        f"http-request set-var(txn.spare) var(txn.places) if {BUSY} {mitigated}",
+    ]
     for feature, expression in (
         (Feature.AGENT, AGENT),
         # Those that were added here since come last, and are none of the client's.
@@ -143,6 +148,9 @@ def _familiarity_rules(context: Context) -> list[str]:
         *lines,
         f"{places},mul(3),div(4) if {graded} {{ var(txn.odd) -m int {ODD} }}",
         f"{places},div(2) if {graded} {{ var(txn.odd) -m int gt {ODD} }}",
+        # What no signature matches comes before, and has places beside, what the flood had sent until then.
+        f"{places},add(txn.spare) if {BUSY} {mitigated}",
+        f"{odd} var(txn.odd),div({AHEAD}) if {BUSY} {mitigated}",
     ]
 
 
