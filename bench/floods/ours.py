@@ -102,7 +102,8 @@ class Holdfast:
 
     def stop(self) -> None:
         self._spent = self.cpu_seconds()
-        if os.environ.get("DEBUGLOG"): open(os.environ["DEBUGLOG"], "w").write(self.log())
+        if os.environ.get("DEBUGLOG"):
+            open(os.environ["DEBUGLOG"], "w").write(self.log())
         world = self._world
         self._end_agent(signal.SIGTERM)
         if world is not None and self.run_dir.exists():

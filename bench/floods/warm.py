@@ -8,7 +8,6 @@ second by second, again and again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 
@@ -17,6 +16,7 @@ import xxhash
 
 from bench.floods.agents import Asked, family_of, headers
 from bench.floods.log import Request, Visit
+from bench.floods.plan import CALM_SECONDS
 from bench.floods.visits import Planned, requests
 from holdfast.shield.baseline import Baseline
 from holdfast.shield.sample import Sample
@@ -104,11 +104,10 @@ def baseline(
 ) -> Baseline:
     """What the site would have learned by ``now``. ``translate``: what HAProxy would have found otherwise."""
     made = Baseline.new(now - DAYS * DAY)
-    moments = [at for at, planned, _ in requests(calm, math.inf) if planned.host == host]
-    seconds = max(moments) + 1
-    for at, count, span in _rates(moments, seconds, now, Random(seed)):
+    moments = [at for at, planned, _ in requests(calm, CALM_SECONDS) if planned.host == host]
+    for at, count, span in _rates(moments, CALM_SECONDS, now, Random(seed)):
         made.learn_rate(at, count, span)
-    for part in _parts([translate(each) for each in samples(calm, host, now, seconds)]):
+    for part in _parts([translate(each) for each in samples(calm, host, now, CALM_SECONDS)]):
         made.learn(part, np.random.default_rng(seed))
     return made
 

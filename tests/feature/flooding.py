@@ -9,11 +9,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdfast.edge.agent import Edge
+from tests.feature.lab import Lab, eventually, running, site
+from tests.feature.mortal import Mortal, mortal
 
 MOST_RATE, MOST_SECONDS, MOST_OPEN = 800.0, 30.0, 400
 PATIENCE = 3.0
 """Seconds that a client waits for an answer."""
 STEP = 0.02
+CALM_SECONDS = 3.0
+"""Of visitors before a flood begins."""
 NO_ANSWER = 0
 SHOP = "shop.test"
 
@@ -35,6 +42,16 @@ def browser(number: int) -> tuple[str, ...]:
         "Accept-Language: de-DE",
         "Accept-Encoding: gzip",
     )
+
+
+def another(number: int) -> tuple[str, ...]:
+    """Another program."""
+    return f"POST /login?{number}", "User-Agent: other/2", "Content-Length: 0", "X-More: 1"
+
+
+def unlike(number: int) -> tuple[str, ...]:
+    """No two alike, but for the order of their headers."""
+    return f"GET /{number}/x?{number}=1", f"User-Agent: agent/{number}", f"Accept-Language: x{number}"
 
 
 def bot_source(number: int) -> str:
@@ -117,3 +134,35 @@ async def going_on(stream: Stream, seconds: float = MOST_SECONDS) -> AsyncIterat
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await stream.end()
+
+
+def visitors(port: int) -> Stream:
+    return Stream(port, 20, browser, visitor_source)
+
+
+@asynccontextmanager
+async def flooded(port: int, rate: float = 400) -> AsyncIterator[tuple[Stream, Stream]]:
+    """Visitors for a while, then a flood too, until something is done about it."""
+    async with going_on(visitors(port)) as people:
+        await asyncio.sleep(CALM_SECONDS)
+        async with going_on(Stream(port, rate)) as flood:
+            await eventually(lambda: flood.statuses[403] > 20, 8)
+            yield flood, people
+
+
+async def during(stream: Stream, seconds: float) -> set[int]:
+    """The statuses of that time, but for what was under way when it began."""
+    await asyncio.sleep(0.3)
+    before = stream.statuses.copy()
+    await asyncio.sleep(seconds)
+    return set((stream.statuses - before).keys())
+
+
+@asynccontextmanager
+async def guarded(directory: Path) -> AsyncIterator[tuple[Lab, Edge, Mortal]]:
+    """The site ``shop`` behind an edge of this process."""
+    async with (
+        mortal() as origin,
+        running(directory, [site("shop", [SHOP], origin.port)]) as (made, edge),
+    ):
+        yield made, edge, origin

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.edge.agent import Edge
-from holdfast.edge.traffic.intake import Intake
+from holdfast.edge.traffic.intake import MOST_WAITING, Intake
 from holdfast.shield.sample import Sample
 from tests.feature.lab import Lab, eventually, lab, site
 from tests.feature.load import ANY_CONNECTIONS, ANY_RATE, wrk
@@ -122,6 +122,46 @@ async def test_a_reader_gets_all_lines_whole(tmp_path: Path) -> None:
         seen += reader.take()
         assert [each.path for each in seen] == [f"/{number}" for number in range(1_500)]
         assert (reader.counts["malformed"], reader.counts["dropped"]) == (0, 0)
+
+
+async def one_line(made: Lab) -> bytes:
+    """As HAProxy sends it."""
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            lines.put_nowait(line)
+        writer.close()
+
+    server = await asyncio.start_unix_server(take, socket_of(made))
+    socket_of(made).chmod(0o666)
+    async with asyncio.timeout(10):
+        while lines.empty():
+            await made.get(HOST)
+            await asyncio.sleep(0.05)
+    server.close()
+    return lines.get_nowait()
+
+
+async def test_lines_come_in_pieces_and_in_masses(tmp_path: Path) -> None:
+    """Pieces are put together; of masses what can be looked at is kept, and the rest is counted."""
+    async with left_alone(tmp_path) as (made, _):
+        line = await one_line(made)
+    async with Intake(tmp_path / "own.sock") as reader:
+        _, writer = await asyncio.open_unix_connection(tmp_path / "own.sock")
+        for start in range(0, 3 * len(line), 7):
+            writer.write((line * 3)[start : start + 7])
+            await asyncio.sleep(0.001)
+        await eventually(lambda: reader.counts["read"] == 3)
+        assert len(reader.take()) == 3
+        writer.write(b"no sample\n" + line * (MOST_WAITING + 500))
+        await eventually(lambda: reader.counts.total() == 3 + MOST_WAITING + 500 + 1)
+        assert len(reader.take()) == reader.counts["read"] - 3 <= MOST_WAITING
+        assert reader.counts["malformed"] == 1
+        assert 500 <= reader.counts["dropped"] <= 501
+        writer.write(line)
+        await eventually(lambda: len(reader.take()) == 1)
+        writer.close()
 
 
 WRITE = """

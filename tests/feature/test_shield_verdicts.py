@@ -30,23 +30,30 @@ async def know(ground: Ground, known: Known) -> None:
     await ground.edge.reconciler.settle(ground.edge.desired.shielded.put_known("shop", known))
 
 
+@pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("action", [Action.LIMIT, Action.CHALLENGE, Action.DENY, Action.DROP])
-async def test_whom_no_mitigation_touches(tmp_path: Path, action: Action) -> None:
+async def test_whom_no_mitigation_touches(tmp_path: Path, action: Action, whole: bool) -> None:
     """A source that the site allows, a program that it knows, a verified crawler; nobody like them."""
     async with sightless(tmp_path, allow=[ALLOWED]) as ground:
-        await ask(ground.lab, FRIEND, SHOP, "/", "User-Agent: feed/1")
-        seen = await ground.sample()
-        network, agent = seen.values[Feature.NETWORK], seen.values[Feature.AGENT]
-        await know(ground, Known(friends=frozenset({(network, agent)})))
+        agents = ("feed/1", "feed/2", "any")
+        for agent in agents:
+            await ask(ground.lab, FRIEND, SHOP, "/", f"User-Agent: {agent}")
+        seen = await ground.samples(len(agents))
+        values = seen[0].values
+        await know(ground, Known(friends=frozenset({(values[Feature.NETWORK], values[Feature.AGENT])})))
         crawlers = ground.edge.desired.shielded.put_crawlers({CRAWLER})
         await ground.edge.reconciler.settle(crawlers)
-        await ground.put(mitigation(action))
-        many = range(STRICT_BURST + 2)
+        if whole:
+            await ground.put(mitigation(action))
+        else:
+            named = (like(each, Feature.AGENT, action=action, name=each.agent) for each in seen)
+            await ground.put(*named)
 
         async def answers(source: str, name: str) -> set[int]:
             async with connect(ground.lab.http, source=source) as wire:
                 try:
                     async with asyncio.timeout(3):
+                        many = range(STRICT_BURST + 2)
                         return {(await wire.get(b"/", SHOP, f"User-Agent: {name}")).status for _ in many}
                 except (TimeoutError, EOFError, ConnectionError):
                     return {REFUSED}

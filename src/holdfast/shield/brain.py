@@ -17,10 +17,10 @@ from holdfast.model.mitigation import Action
 from holdfast.shield.attack import Attack, Note, attack_id
 from holdfast.shield.baseline import VISIT, Baseline
 from holdfast.shield.counts import Counts, Recent
-from holdfast.shield.evidence import NEW_MIX, Naming, Suffering, Window, name_excess, suffering
+from holdfast.shield.evidence import LEAST_GROWTH, NEW_MIX, Naming, Suffering, Window, name_excess, suffering
 from holdfast.shield.features import Feature, empty
 from holdfast.shield.phase import Event, Phase, step
-from holdfast.shield.response import EVERYBODY, STRANGERS, Match, Response, room_of, signature_of
+from holdfast.shield.response import EVERYBODY, STRANGERS, Match, Response, signature_of
 from holdfast.shield.rhythm import Expectation
 from holdfast.shield.sample import Sample
 from holdfast.shield.signature import YOUNG, matches
@@ -36,11 +36,17 @@ LEARNED_AFTER: Final = 30.0
 LEARNED_PER_TICK: Final = 10
 BEFORE_SECONDS: Final = 1.0
 """So long before a suspicion a flood may have begun."""
+GROWTH_SECONDS: Final = 3.0
 CALM_RATE_SECONDS: Final = 30.0
 COLD_SECONDS: Final = 10.0
 """A site is seen for so long before its rate says anything."""
 COLD_FACTOR: Final = 5.0
 """Times the rate so far: what a cold site may have without suspicion."""
+RECOVERED_SECONDS: Final = 15.0
+"""After a push; by then an origin has done what it had taken before."""
+OVERFLOW_SECONDS: Final = 1.0
+NEW_MIX_SECONDS: Final = 1.5
+"""What has no name is watched for so long first."""
 CALM_AGAIN: Final = 5.0
 """Seconds without a sign before a suspicion is dropped."""
 OVER_SECONDS: Final = 3.0
@@ -145,7 +151,7 @@ class SiteBrain:
             self._calm_seconds = min(self._calm_seconds + counts.seconds, CALM_RATE_SECONDS)
             fade = counts.seconds / self._calm_seconds
             self._calm_rate += fade * (counts.requests / counts.seconds - self._calm_rate)
-        self._unlearned.extend(samples)
+        self._unlearned.extend(sample for sample in samples if not sample.arrived)
         ready: list[Sample] = []
         while self._unlearned and self._unlearned[0].at < now - LEARNED_AFTER:
             sample = self._unlearned.popleft()
@@ -169,9 +175,12 @@ class SiteBrain:
             if seconds == 0.5:
                 sight.rate, sight.mean, sight.upper = rate, expected.mean, expected.upper
         span = self._recent.over(1.0)
-        if span.waited or span.overflowed or self.phase is not Phase.CALM:
+        growth = self._recent.growth(GROWTH_SECONDS)
+        if span.waited or span.overflowed or growth >= LEAST_GROWTH or self.phase is not Phase.CALM:
             recent = [sample for sample in self._samples if sample.at > now - 2.0 and not sample.touched]
-            sight.suffering = suffering(span, Window(tuple(recent), empty()), self.baseline)
+            sight.suffering = suffering(
+                span, Window(tuple(recent), empty()), self.baseline, mean=sight.mean, growth=growth
+            )
         if sight.leaves or sight.suffering:
             self._sign = now
             self._go(Event.LEAVES, now)
@@ -201,23 +210,25 @@ class SiteBrain:
 
     def _investigate(self, now: float) -> None:
         """Is it an attack? A crowd of ordinary visitors whom the origin can serve, or queue, is none."""
-        window = self._window(now).since(self._since - 0.5)
+        window = self._window(now).since(self._since - 0.5).each_once()
         if self._is_known_again(now, window):
             return
         sight = self.sight
         naming = sight.naming = self._name(window, self._excess(window))
+        suffers, seen_for = sight.suffering, now - self._since
+        is_new_mix = naming.strangers >= NEW_MIX
         why = ""
-        overflows = sight.suffering.overflows and now - self._since > 1.0
         if naming.names_clients and sight.leaves:
             why = f"{naming.coverage:.0%} of the excess has few fingerprints"
-        elif overflows or (sight.suffering and naming.is_named):
-            why = sight.suffering.why
-        elif sight.suffering and naming.strangers >= NEW_MIX:
-            why = f"{sight.suffering.why}; {naming.strangers:.0%} of the excess is from networks never seen"
+        elif suffers and (naming.is_named or (suffers.overflows and seen_for > OVERFLOW_SECONDS)):
+            why = suffers.why
+        elif suffers and is_new_mix and (suffers.overflows or seen_for > NEW_MIX_SECONDS):
+            why = f"{suffers.why}; {naming.strangers:.0%} of the excess is from networks never seen"
         if why and len(window.samples) >= LEAST_ROWS:
             self._begin(now, f"{sight.rate:.0f} requests/s, usually {sight.mean:.0f}; {why}")
             self._note(now, self.response.improve(now, self._id, naming, window, self.baseline, sight.rate))
-            self._fall_back(now, naming, window)
+            if suffers.overflows:
+                self._fall_back(now, naming, window)
 
     def _name(self, window: Window, excess: float) -> Naming:
         clean = self.baseline.codes
@@ -279,11 +290,12 @@ class SiteBrain:
         self._note(now, response.step_up(now, window, self.baseline))
         if passing is not None:
             attack.reached += max(0.0, passing - mean) * counts.seconds
-        if passing is not None and (leaves or (suffers and passing > 1.2 * mean + room_of(mean))):
-            rest = window.since(response.changed + SETTLE_SECONDS).passing()
-            excess = 1 - mean / passing if passing > mean else 0.0
+        recovered = now - response.changed > RECOVERED_SECONDS
+        if leaves or (suffers and recovered and passing is not None and passing > 1.2 * mean):
+            rest = window.since(response.changed + SETTLE_SECONDS).passing().each_once()
+            excess = 1 - mean / passing if passing and passing > mean else 0.0
             naming = self.sight.naming = self._name(rest, excess)
-            self._note(now, response.improve(now, attack.id, naming, rest, self.baseline, passing))
+            self._note(now, response.improve(now, attack.id, naming, rest, self.baseline, passing or 0.0))
             # Without more requests than usual the origin suffers from what it has taken before.
             if leaves and now - response.changed > (1.0 if self.sight.suffering.overflows else 3.0):
                 self._fall_back(now, naming, rest)

@@ -19,6 +19,8 @@ class Counts:
     """Requests that found all slots of the site's origins taken."""
     overflowed: float = 0
     """Requests refused as the queue was full, or a client's share while the site is busy."""
+    open: float = 0
+    """Requests open at its end, waiting ones too."""
     touched: float = 0
     """Requests that a mitigation challenged, denied or dropped."""
 
@@ -34,6 +36,13 @@ class Recent:
         while self._spans[0].at <= counts.at - KEPT_SECONDS:
             self._spans.popleft()
 
+    def growth(self, seconds: float) -> float:
+        """How many more requests are open than at the best moment of the last ``seconds``."""
+        if not self._spans:
+            return 0.0
+        last = self._spans[-1]
+        return last.open - min(each.open for each in self._spans if each.at >= last.at - seconds)
+
     def over(self, seconds: float, since: float = 0.0) -> Counts:
         """The sum of the spans of the last ``seconds`` that began after ``since``; zeros for none."""
         if not self._spans:
@@ -47,5 +56,6 @@ class Recent:
             sum(each.requests for each in spans),
             sum(each.waited for each in spans),
             sum(each.overflowed for each in spans),
+            self._spans[-1].open,
             sum(each.touched for each in spans),
         )

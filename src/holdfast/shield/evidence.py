@@ -33,6 +33,9 @@ NEW_MIX: Final = 0.6
 SLOW_MS: Final = 300.0
 SLOWER: Final = 5.0
 """Times the time within which 95 % of the usual answers begin."""
+LEAST_GROWTH: Final = 24.0
+GROWTH: Final = 8.0
+"""Times the number of requests that are usually open."""
 LONG_WAIT_MS: Final = 1000.0
 FAILING: Final = 0.2
 """The share of answers that are errors of the origin."""
@@ -49,12 +52,18 @@ class Window:
 
     def passing(self) -> Window:
         """Those that no mitigation matches."""
-        kept = [row for row, sample in enumerate(self.samples) if not sample.verdict]
-        return Window(tuple(self.samples[row] for row in kept), self.codes[kept], self.seconds)
+        return self._only([not sample.verdict for sample in self.samples])
 
     def since(self, at: float) -> Window:
-        kept = [row for row, sample in enumerate(self.samples) if sample.at >= at]
-        return Window(tuple(self.samples[row] for row in kept), self.codes[kept], self.seconds)
+        return self._only([sample.at >= at for sample in self.samples])
+
+    def each_once(self) -> Window:
+        """Of each request its first sample: who waits is there, and nobody twice."""
+        return self._only([not sample.told for sample in self.samples])
+
+    def _only(self, kept: list[bool]) -> Window:
+        samples = tuple(sample for sample, is_kept in zip(self.samples, kept, strict=True) if is_kept)
+        return Window(samples, self.codes[np.array(kept, dtype=np.bool_)], self.seconds)
 
     @property
     def weights(self) -> Weights:
@@ -73,11 +82,17 @@ class Suffering:
         return bool(self.why)
 
 
-def suffering(counts: Counts, window: Window, baseline: Baseline) -> Suffering:
-    """From the last second or so of counts and samples."""
+def suffering(
+    counts: Counts, window: Window, baseline: Baseline, *, mean: float = 0.0, growth: float = 0.0
+) -> Suffering:
+    """From the last second or so of counts and samples. ``mean``: usual requests/s; ``growth``: how many more
+    requests are open than a few seconds ago."""
     if counts.overflowed > max(2.0, 0.01 * counts.requests):
         rate = counts.overflowed / max(counts.seconds, 1e-9)
         return Suffering(f"the site's queue is full: {rate:.0f} requests/s refused", overflows=True)
+    usually_open = mean * baseline.origin_ms(0.95) / 1000  # Little's law
+    if growth >= max(LEAST_GROWTH, GROWTH * usually_open):
+        return Suffering(f"{growth:.0f} requests more are open than a few seconds ago")
     asked = [sample for sample in window.samples if sample.origin_ms > 0]
     if len(asked) < LEAST_SAMPLES:
         return Suffering()

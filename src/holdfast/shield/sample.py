@@ -35,6 +35,10 @@ class Sample:
     path: str = ""
     """As evidence, cut."""
     agent: str = ""
+    arrived: bool = False
+    """It has just come: a second sample of the same request will tell how it was answered."""
+    told: bool = False
+    """It is that second one."""
     address: str = ""
     """The client's whole address: of IPv6 more than ``client``."""
 

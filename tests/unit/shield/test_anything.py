@@ -52,7 +52,9 @@ def ticks(draw: st.DrawFn) -> list[tuple[float, int, dict[str, float], int]]:
     return made
 
 
-def sampled(rng: np.random.Generator, at: float, count: int, standing: tuple[Mitigation, ...]) -> list[Sample]:
+def sampled(
+    rng: np.random.Generator, at: float, count: int, standing: tuple[Mitigation, ...]
+) -> list[Sample]:
     """Of all kinds, some of them touched by what stands, or by what stands no more."""
     make, spread = MAKERS[int(rng.integers(3))], float(rng.choice([0.2, 5.0, 4000.0]))
     verdicts = ["", "", "gone", *(each.id for each in standing)]

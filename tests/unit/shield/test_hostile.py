@@ -1,4 +1,4 @@
-"""Attackers who know how the shield decides: who pulse, change, copy visitors, hide behind shared addresses."""
+"""Attackers who know how the shield decides: they pulse, change, copy visitors, share their addresses."""
 
 from __future__ import annotations
 
@@ -108,9 +108,7 @@ def test_a_ban_spares_known_networks_and_addresses_that_many_share() -> None:
     known = _warm().networks(START)[-1]
 
     def behind(client: str, network: str, count: int = 5) -> list[Sample]:
-        return [
-            replace(each, client=client, values=(*each.values[:-1], network)) for each in flood[:count]
-        ]
+        return [replace(each, client=client, values=(*each.values[:-1], network)) for each in flood[:count]]
 
     person = replace(visitor(rng, START - 0.1), client="203.0.113.9")
     cleared = replace(behind("203.0.113.8", "203.0.113.0", 1)[0], cleared=True)

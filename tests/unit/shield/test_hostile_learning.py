@@ -1,4 +1,4 @@
-"""Attackers who behave for hours, so as to be taken for normal: what they gain is bounded, and how much it is."""
+"""Attackers who behave for hours, so as to be taken for normal: what they gain, and its bound."""
 
 from __future__ import annotations
 

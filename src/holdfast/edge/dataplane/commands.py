@@ -40,6 +40,10 @@ class Places:
         return str(self.root / "pages" / "origin.html")
 
     @property
+    def lua(self) -> str:
+        return str(self.root / "pages" / "samples.lua")
+
+    @property
     def challenge_page(self) -> str:
         return str(self.root / "pages" / "challenge.html")
 

@@ -21,7 +21,7 @@ from holdfast.edge.dataplane.rules import PASS_STEPS, SITE_STEPS, WEB_STEPS, Con
 from holdfast.edge.dataplane.rules.challenge import EARNED_SECONDS
 from holdfast.edge.dataplane.rules.connection import CONNECTION_SECONDS
 from holdfast.edge.dataplane.rules.context import HOP_ID
-from holdfast.edge.dataplane.rules.sampling import RING, sample_log, sample_ring
+from holdfast.edge.dataplane.rules.sampling import LUA, RING, sample_log, sample_ring
 from holdfast.edge.dataplane.slots import slot_names
 from holdfast.model.site import Service
 
@@ -100,6 +100,7 @@ def files(frame: Frame, picture: Picture, boot: str, epoch: int) -> dict[str, st
             result[places.page(status, language)] = block_page(status, language)
     result[places.origin_page] = origin_page()
     result[places.challenge_page] = challenge_page()
+    result[places.lua] = LUA
     listed = []
     for name, certificate in sorted(picture.certificates.items()):
         result[places.certificate(name)] = certificate.pem
@@ -167,6 +168,8 @@ def _global(frame: Frame) -> str:
         "tune.h2.max-concurrent-streams 50",
         *(f"set-var {name} int(0)" for each in Refusal for name in (each.counter, each.watched)),
         f"tune.bufsize {BUFFER}",
+        "quiet",  # else every line of the samples would come to lie in HAProxy's own log
+        f"lua-load-per-thread {frame.places.lua}",
         "tune.ssl.capture-buffer-size 192",  # what clients offer in their handshakes
     ]
     if frame.user is not None:

@@ -27,5 +27,6 @@ def since(before: Totals | None, now: Totals, at: float, seconds: float) -> Coun
         requests=grown("http_req_cnt"),
         waited=grown(f"gpc{QUEUED}"),
         overflowed=grown(f"gpc{Reason.QUEUE}"),
+        open=now.get("conn_cur", 0),
         touched=grown(*_TOUCHED),
     )
