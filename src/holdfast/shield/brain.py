@@ -139,13 +139,6 @@ class SiteBrain:
                 counts.at - counts.seconds, counts.requests, counts.seconds, exclude=not is_calm
             )
         if not is_calm:
-            if self._unlearned:
-                self._before = self.baseline.encode(list(self._unlearned))
-                late = self._since - BEFORE_SECONDS
-                self._visiting = {
-                    sample.values[Feature.NETWORK] for sample in self._unlearned if sample.at < late
-                }
-                self._unlearned.clear()
             return
         if counts.seconds > 0:
             self._calm_seconds = min(self._calm_seconds + counts.seconds, CALM_RATE_SECONDS)
@@ -403,5 +396,15 @@ class SiteBrain:
 
     def _go(self, event: Event, now: float) -> None:
         phase = step(self.phase, event)
-        if phase is not self.phase:
-            self.phase, self._since = phase, now
+        if phase is self.phase:
+            return
+        if self.phase is Phase.CALM:
+            self._keep_before(now)
+        self.phase, self._since = phase, now
+
+    def _keep_before(self, now: float) -> None:
+        """What was not learned yet may be the flood's beginning; until then it tells who is visiting."""
+        before = [sample for sample in self._unlearned if sample.at < now - BEFORE_SECONDS]
+        self._before = self.baseline.encode(before)
+        self._visiting = {sample.values[Feature.NETWORK] for sample in before}
+        self._unlearned.clear()
