@@ -79,8 +79,8 @@ class Ground:
 
     async def key(self) -> str:
         """The key of clearances."""
-        keys = await self.held(Maps.KEYS)
-        return keys[keys["now"]]
+        ids = await self.held(Maps.KEY_IDS)
+        return (await self.held(Maps.KEYS))[ids["now"]]
 
 
 @asynccontextmanager

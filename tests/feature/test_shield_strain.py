@@ -1,5 +1,5 @@
-"""What an attacker, a clock or a disk may do to the shield of a running edge: visitors are served on, the flood
-is held, and nothing grows without end."""
+"""What an attacker, a clock or a disk may do to the shield of a running edge: visitors are served on, floods
+are held, and nothing grows without end."""
 
 from __future__ import annotations
 

@@ -127,7 +127,10 @@ async def test_a_full_table_of_clients_costs_another_site_nothing(tmp_path: Path
             site("a", ["a.test"], one.port),
             site("b", ["b.test"], two.port, limits={"requests_at_once": 2}),
         ]
-        async with running(tmp_path, sites, clients=CLIENTS, shield="watch") as (lab, edge), connect(lab.http) as wire:
+        async with (
+            running(tmp_path, sites, clients=CLIENTS, shield="watch") as (lab, edge),
+            connect(lab.http) as wire,
+        ):
             async with visiting(lab, ["b.test"]) as visits:
                 for begin in range(0, 2 * CLIENTS, 50):
                     some = (ask(lab, address(number)) for number in range(begin, begin + 50))

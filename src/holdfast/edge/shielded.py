@@ -96,7 +96,7 @@ class Shielded:
         """What HAProxy should hold for ``unit``; nothing for a site that is not there."""
         kind, name = unit
         if kind == KEYS:
-            return Picture(maps={(Maps.KEYS, "now"): KEY_ID, (Maps.KEYS, KEY_ID): self._key})
+            return Picture(maps={(Maps.KEY_IDS, "now"): KEY_ID, (Maps.KEYS, KEY_ID): self._key})
         if kind == CRAWLER:
             return Picture(maps={(Maps.CRAWLERS, name): "1"} if name in self.crawlers else {})
         sid = EVERYBODY if name == EVERYBODY else str(ids[name]) if name in ids else None

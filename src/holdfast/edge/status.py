@@ -164,7 +164,7 @@ async def take_snapshot(edge: Edge) -> Snapshot:
 
 
 def _samples(guard: Guard) -> dict[str, int]:
-    counts = guard._intake.counts
+    counts = guard.samples
     read = {what: counts[what] for what in ("read", "malformed", "dropped")}
     return {**read, "unknown_host": guard.unknown_hosts}
 

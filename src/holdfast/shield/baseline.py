@@ -88,6 +88,11 @@ class _CodeOf(dict[str, int]):
         return number
 
 
+def _numbered(codes: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """The same values have the same number."""
+    return np.unique(codes, return_inverse=True)[1]
+
+
 @lru_cache(maxsize=4096)
 def _says_program(agent: str) -> bool:
     """Whether an agent says of itself that it is no browser."""
@@ -288,8 +293,8 @@ class Baseline:
             self._judged += weight
             self._strangers += 0.0 if was_known else weight
         agent = values[Feature.AGENT]
-        foreign = not values[Feature.LANGUAGE] and not agent.startswith("Mozilla/")
-        if agent and (foreign or _says_program(agent)):
+        foreign = not values[Feature.LANGUAGE] and not sample.agent.startswith("Mozilla/")
+        if agent and (foreign or _says_program(sample.agent)):
             self._learn_program((values[Feature.NETWORK], agent), sample)
         return weight
 
@@ -420,7 +425,8 @@ class Baseline:
             "usual": [self._all, self._errors, self._judged, self._strangers],
             "times": _pack(self._times.astype("<f4").tobytes()),
             "rows": _pack(np.ascontiguousarray(self.codes.T, dtype="<u4").tobytes()),
-            "clients": _pack(self._clients[: self._n].astype("<u4").tobytes()),
+            # Who is who does not matter, and a checksum beside a network would give the address away.
+            "clients": _pack(_numbered(self._clients[: self._n]).astype("<u4").tobytes()),
             "texts": _pack_json([list(self._kept_texts(feature).values()) for feature in _TEXTS]),
             "networks": _pack_json([network for network, _ in seen]),
             "visits": _pack(

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from holdfast.model.mitigation import Action
+from holdfast.model.mitigation import AUTOMATIC, Action
 from holdfast.shield.attack import Attack, Note, attack_id
 from holdfast.shield.baseline import VISIT, Baseline
 from holdfast.shield.counts import Counts, Recent
@@ -126,8 +126,16 @@ class SiteBrain:
             self._investigate(now)
         elif self.phase in (Phase.ATTACK, Phase.EASING):
             self._fight(now, counts)
-        if self.response.standing and self.phase in (Phase.CALM, Phase.SUSPECT):
-            self.response.expire(now)
+        if self.response.standing:
+            self._note(now, self.response.expire(now))
+        self.forget(now)
+
+    def forget(self, now: float) -> None:
+        """Samples name clients: none is kept for longer than it is needed."""
+        while self._samples and self._samples[0].at < now - 2 * WINDOW_SECONDS:
+            self._samples.popleft()
+        while self._unlearned and self._unlearned[0].at < now - 2 * LEARNED_AFTER:
+            self._unlearned.popleft()
 
     # -- learning ------------------------------------------------------------------------------------
 
@@ -245,7 +253,7 @@ class SiteBrain:
         weights = window.weights
         for match, remembered in self.remembered.items():
             signature = signature_of(match)
-            if signature is None or match in self.response.forbidden or remembered.until < now:
+            if signature is None or self.response.is_unwanted(match) or remembered.until < now:
                 continue
             if weights[matches(window.codes, signature)].sum() >= SAME_FLOOD * weights.sum():
                 self._begin(now, f"{self.sight.rate:.0f} requests/s, usually {self.sight.mean:.0f}")
@@ -280,7 +288,7 @@ class SiteBrain:
         mean, upper = self.sight.mean, self.sight.upper
         leaves = passing is not None and passing > upper
         suffers = self.sight.suffering and passing is not None
-        self._note(now, response.step_up(now, window, self.baseline))
+        self._note(now, response.step_down(now) or response.step_up(now, window, self.baseline))
         if passing is not None:
             attack.reached += max(0.0, passing - mean) * counts.seconds
         recovered = now - response.changed > RECOVERED_SECONDS
@@ -351,6 +359,7 @@ class SiteBrain:
         self.response.drop(
             [match for match, each in self.response.standing.items() if not each.mitigation.pinned]
         )
+        self.response.undone.clear()
         self.attack.ended = now
         self.news.append((self.attack, self.attack.note(now, "ends", words)))
         self.attack = None
@@ -368,27 +377,29 @@ class SiteBrain:
         self._sign = now
         self._go(Event.CONFIRMED, now)
 
-    def dropped_clients(self, mitigations: set[str], least: int) -> list[str]:
+    def dropped_clients(self, mitigations: set[str], least: int) -> list[tuple[str, str]]:
         """Those that came at least so often, in the samples at hand, with what these mitigations match and
-        with nothing else, from networks that the site does not know: many may share an address."""
+        with nothing else, each with its network: many may share an address."""
         of_client: dict[str, list[Sample]] = {}
         for sample in self._samples:
             of_client.setdefault(sample.client, []).append(sample)
         return [
-            client
+            (client, samples[0].values[Feature.NETWORK])
             for client, samples in of_client.items()
             if len(samples) >= least
             and all(each.verdict in mitigations and not each.cleared for each in samples)
-            and not self.baseline.knows(samples[0].values[Feature.NETWORK], samples[0].at)
         ]
 
     def undo(self, identifier: str, now: float, *, forbid: bool) -> bool:
-        """A person withdraws a mitigation; it is not used again at this site while the agent lives, or, with
-        ``forbid``, ever. Whether there is one of that id."""
+        """A person withdraws a mitigation; it is not used again in this attack, or, with ``forbid``, ever.
+        Whether there is one of that id."""
         for match, standing in list(self.response.standing.items()):
             if standing.mitigation.id == identifier:
                 self.response.drop([match])
-                self.response.forbidden.add(match)
+                if forbid:
+                    self.response.forbidden.add(match)
+                elif standing.mitigation.author == AUTOMATIC:
+                    self.response.undone.add(match)
                 self.remembered.pop(match, None)
                 self._note(now, [f"a person has {'forbidden' if forbid else 'undone'} {identifier}"])
                 return True

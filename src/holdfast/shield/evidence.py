@@ -19,9 +19,10 @@ from holdfast.shield.sample import Sample
 from holdfast.shield.signature import YOUNG, Finding, search
 
 CLIENT_FEATURES: Final = frozenset(
-    (Feature.AGENT, Feature.NAMES, Feature.TLS, Feature.LANGUAGE, Feature.PRESENCE, Feature.NETWORK)
+    (Feature.AGENT, Feature.NAMES, Feature.TLS, Feature.LANGUAGE, Feature.PRESENCE)
 )
-"""They say who asks; the others say what for: a crowd shares the latter."""
+"""They say which program asks; others say what for, which a crowd shares, or from where: one visitor who
+opens a page full of pictures is all of the excess of a small site."""
 LEAST_SAMPLES: Final = 16
 MOST_HARM: Final = 0.02
 """Of a signature that names a flood: more would be a way to say "everybody"."""

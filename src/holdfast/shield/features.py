@@ -35,7 +35,8 @@ class Feature(IntEnum):
     QUERY = 5
     """The names of the query's parameters, without their values."""
     PRESENCE = 6
-    """Which of query, cookie, referer, accept-language and accept-encoding there are."""
+    """Which of query (no sign where there is none), cookie, referer, accept-language and accept-encoding
+    there are."""
     VERSION = 7
     """Of HTTP."""
     TLS = 8

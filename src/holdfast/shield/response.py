@@ -28,6 +28,9 @@ LIFETIME: Final = timedelta(seconds=60)
 RENEWED_BEFORE: Final = timedelta(seconds=30)
 STEP_SECONDS: Final = 1.0
 """What a step does is measured for so long before the next."""
+MEASURED_SAMPLES: Final = 100
+MEASURED_HARM: Final = 0.01
+"""Of the requests from known networks; some of these take part in any flood."""
 UNUSED_SECONDS: Final = 60.0
 STRANGERS: Final = (("stranger",), ("1",))
 EVERYBODY: Final[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())
@@ -49,6 +52,8 @@ class Standing:
     """When it last matched anything."""
     solved: float = 0.0
     """The share of them that passed."""
+    harm: float | None = None
+    """Measured: the share of requests from known networks that it has kept away; None: too few came."""
 
 
 class Response:
@@ -58,7 +63,9 @@ class Response:
         self.site = site
         self.standing: dict[Match, Standing] = {}
         self.forbidden: set[Match] = set()
-        """What a person does not want to be used here."""
+        """What a person does not want to be used here, ever."""
+        self.undone: set[Match] = set()
+        """What a person does not want in this attack."""
         self.changed = 0.0
         """When anything was pushed or stepped up."""
         self._number = 0
@@ -79,7 +86,7 @@ class Response:
             match = match_of(finding.signature, window)
             if (
                 match is None
-                or match in self.forbidden
+                or self.is_unwanted(match)
                 or match in self.standing
                 or len(self.standing) >= MOST
             ):
@@ -96,6 +103,10 @@ class Response:
             )
             done.append(self._push(now, attack, match, action, reason, samples, case.harm))
         return done
+
+    def is_unwanted(self, match: Match) -> bool:
+        """Whether a person has undone or forbidden it."""
+        return match in self.forbidden or match in self.undone
 
     def _case(
         self, finding: Finding, rate: float, samples: Sequence[Sample], baseline: Baseline, now: float
@@ -124,7 +135,7 @@ class Response:
     def _fall_back(
         self, now: float, attack: str, match: Match, reason: str, samples: Sequence[Sample], harm: float
     ) -> list[str]:
-        if match in self.standing or match in self.forbidden:
+        if match in self.standing or self.is_unwanted(match):
             return []
         return [self._push(now, attack, match, Action.CHALLENGE, reason, samples, harm)]
 
@@ -181,6 +192,22 @@ class Response:
             standing.solved = passed / weight if weight else 0.0
             if samples:
                 standing.used = now
+            standing.harm = _measured_harm(standing, window)
+
+    def step_down(self, now: float) -> list[str]:
+        """What keeps more of the known visitors away than was predicted denies them no longer."""
+        done = []
+        for match, standing in self.standing.items():
+            present, harm = standing.mitigation, standing.harm
+            is_hard = present.action in (Action.DENY, Action.DROP) and present.author == AUTOMATIC
+            if is_hard and harm is not None and harm > MEASURED_HARM:
+                why = f"{harm:.1%} of the requests from known networks were kept away"
+                standing.mitigation = replace(
+                    present, action=Action.CHALLENGE, harm=harm, reason=f"{present.reason}; {why}"
+                )
+                standing.changed = self.changed = now
+                done.append(f"challenge {words_of(match)}: {why}")
+        return done
 
     def step_up(self, now: float, window: Window, baseline: Baseline) -> list[str]:
         """A stronger rung where what is measured says that it takes one."""
@@ -245,6 +272,17 @@ class Response:
     def rate(self) -> float:
         """Requests/s that all of them match."""
         return sum(each.rate for each in self.standing.values())
+
+
+def _measured_harm(standing: Standing, window: Window) -> float | None:
+    """By what is known of whom: a network that came in calm is taken for a visitor's."""
+    known = window.codes[:, Feature.STRANGER] == 0
+    weights = window.weights
+    if int(known.sum()) < MEASURED_SAMPLES:
+        return None
+    identifier = standing.mitigation.id
+    touched = [each.touched and each.verdict == identifier for each in window.samples]
+    return float(weights[known & np.array(touched, dtype=np.bool_)].sum() / weights[known].sum())
 
 
 def room_of(mean: float) -> float:

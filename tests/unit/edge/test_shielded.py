@@ -126,7 +126,7 @@ def test_crawlers() -> None:
 
 
 def test_the_key_of_clearances() -> None:
-    assert held(Shielded(KEY), (KEYS, "")) == {(Maps.KEYS, "now"): KEY_ID, (Maps.KEYS, KEY_ID): KEY}
+    assert held(Shielded(KEY), (KEYS, "")) == {(Maps.KEY_IDS, "now"): KEY_ID, (Maps.KEYS, KEY_ID): KEY}
     assert list(Shielded("").units()) == [], "without a key nothing is signed"
 
 

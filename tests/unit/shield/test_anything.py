@@ -105,7 +105,7 @@ def check(listed: tuple[Mitigation, ...], now: float, latest: float, is_young: b
         assert not (is_young and each.since == moment and each.action in (Action.DENY, Action.DROP))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ticks(), st.booleans())
 def test_whatever_comes_is_decided_alike_and_within_bounds(
     plan: list[tuple[float, int, dict[str, float], int]], is_young: bool

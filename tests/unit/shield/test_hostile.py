@@ -69,7 +69,7 @@ def refused_visitors(made: Site) -> int:
 @pytest.mark.parametrize("rate", [400.0, 2000.0, 7000.0])
 def test_who_copies_visitors_cannot_have_them_denied(rate: float) -> None:
     made = site()
-    for _ in steps(made, 6, CALM, ("flood", rate, mimic)):
+    for _ in steps(made, 4, CALM, ("flood", rate, mimic)):
         for match, standing in made.brain.response.standing.items():
             if standing.mitigation.action in REFUSING:
                 assert usual_share(made, match) <= DENY_HARM
@@ -85,12 +85,12 @@ def test_who_copies_one_visitor_whole_has_him_challenged_at_most() -> None:
         return replace(like, at=at, client=network, values=(*like.values[:-1], network))
 
     made = site()
-    made.run(6, CALM, ("flood", 3000, copy_of))
+    made.run(6, CALM, ("flood", 1500, copy_of))
     assert made.brain.attack is not None
     for match, standing in made.brain.response.standing.items():
         assert standing.mitigation.action not in REFUSING or usual_share(made, match) <= DENY_HARM
     served = made.served["visitors"]
-    made.run(6, CALM, ("flood", 3000, copy_of))
+    made.run(6, CALM, ("flood", 1500, copy_of))
     assert made.served["visitors"] - served > 0.7 * 6 * 50
 
 
@@ -102,10 +102,10 @@ def dropping(*samples: Sample) -> SiteBrain:
     return brain
 
 
-def test_a_ban_spares_known_networks_and_addresses_that_many_share() -> None:
+def test_a_ban_spares_addresses_that_many_share() -> None:
+    """The network comes along: whether any site knows it is the shell's to say."""
     rng = np.random.default_rng(2)
     flood = [replace(bot(rng, START - 0.1), verdict="m", origin_ms=0.0) for _ in range(10)]
-    known = _warm().networks(START)[-1]
 
     def behind(client: str, network: str, count: int = 5) -> list[Sample]:
         return [replace(each, client=client, values=(*each.values[:-1], network)) for each in flood[:count]]
@@ -115,19 +115,18 @@ def test_a_ban_spares_known_networks_and_addresses_that_many_share() -> None:
     brain = dropping(
         *behind("198.51.100.1", "198.51.100.0"),
         *behind("198.51.100.2", "198.51.100.0", 2),  # too little to say
-        *behind(known, known),
         *behind("203.0.113.9", "203.0.113.0"),
         person,
         *behind("203.0.113.8", "203.0.113.0"),
         cleared,
     )
-    assert brain.dropped_clients({"m"}, 3) == ["198.51.100.1"]
+    assert brain.dropped_clients({"m"}, 3) == [("198.51.100.1", "198.51.100.0")]
     assert brain.dropped_clients(set(), 3) == []
 
 
 def test_each_later_pulse_is_met_within_two_ticks_and_holds_are_bounded() -> None:
     made = site()
-    flood, holds = ("flood", 1500.0, bot), []
+    flood, holds = ("flood", 600.0, bot), []
     made.run(10, CALM, flood)
     for pulse in range(5):
         made.run(30 if pulse < 2 else 130, CALM)  # the latter is longer than what is held at first
@@ -136,7 +135,7 @@ def test_each_later_pulse_is_met_within_two_ticks_and_holds_are_bounded() -> Non
         made.run(2 * TICK, CALM, flood)
         made.run(10 - 2 * TICK, CALM, flood)
         through = made.served.get("flood", 0) - before.get("flood", 0)
-        assert through <= 1.3 * 2 * TICK * 1500, pulse
+        assert through <= 1.3 * 2 * TICK * 600, pulse
     assert refused_visitors(made) == 0
     assert holds == sorted(holds)
     assert holds[-1] > holds[0]
@@ -149,8 +148,8 @@ def test_pulses_of_ten_seconds_each_forty_find_the_mitigation_in_place() -> None
     made = site()
     for pulse in range(4):
         before = made.served.get("flood", 0)
-        made.run(10, CALM, ("flood", 1500, bot))
-        assert made.served.get("flood", 0) - before <= (1500 if pulse == 0 else 0)
+        made.run(10, CALM, ("flood", 600, bot))
+        assert made.served.get("flood", 0) - before <= (600 if pulse == 0 else 0)
         made.run(30, CALM)
     assert [note.kind for _, note in made.brain.news].count("begins") == 1
     assert refused_visitors(made) == 0
@@ -158,12 +157,12 @@ def test_pulses_of_ten_seconds_each_forty_find_the_mitigation_in_place() -> None
 
 def test_a_flood_that_changes_its_fingerprint_every_five_seconds_is_followed() -> None:
     made = site()
-    for number in range(10):
+    for number in range(6):
         before = made.served.get("flood", 0)
-        made.run(5, CALM, ("flood", 1000, named(f"tool{number}")))
-        assert made.served.get("flood", 0) - before <= 2000, number
+        made.run(5, CALM, ("flood", 600, named(f"tool{number}")))
+        assert made.served.get("flood", 0) - before <= 1200, number
         assert len(made.brain.response.standing) <= MOST
-    assert refused_visitors(made) <= 0.02 * 50 * 50
+    assert refused_visitors(made) <= 0.02 * 30 * 50
     assert [note.kind for _, note in made.brain.news].count("begins") == 1
 
 

@@ -141,7 +141,7 @@ def test_a_tenth_of_the_traffic_from_a_botnet_for_hours_gains_a_bounded_share() 
 
 def test_the_flood_itself_teaches_nothing() -> None:
     made = attacked(_warm(), 2000)
-    made.run(60, CALM, ("flood", 500, bot))
+    made.run(40, CALM, ("flood", 200, bot))
     made.run(120, CALM)
     assert hits(made.brain.baseline) == 0
     assert made.brain.baseline.expected(made.now, 1.0).mean <= 1.1 * USUAL

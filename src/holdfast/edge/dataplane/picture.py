@@ -47,7 +47,10 @@ class Maps:
     ALLOW = "allow"
     """site id | masked address → 1"""
     KEYS = "keys"
-    """key id → key of clearances, text; ``now`` → the id of the key that new ones get"""
+    """key id → key of clearances, text"""
+    KEY_IDS = "key_ids"
+    """``now`` → the id of the key that new clearances get. A map of its own: who presents a clearance chooses
+    the id that is looked up in the other."""
     CRAWLERS = "crawlers"
     """client of a verified crawler → 1"""
     FRIENDS = "friends"

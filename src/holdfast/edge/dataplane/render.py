@@ -25,7 +25,9 @@ from holdfast.edge.dataplane.rules.sampling import LUA, RING, sample_log, sample
 from holdfast.edge.dataplane.slots import slot_names
 from holdfast.model.site import Service
 
-HOP = "hop"
+HOP, SAMPLES = "hop", "samples"
+"""Backends of our own: behind the TLS port; the agent, which reads samples."""
+RING_SOCKET, SAMPLES_SOCKET = "ring.sock", "samples.sock"
 COMMON, HTTP, SITES = "common", "http", "sites"
 """Sections of defaults: of all proxies; of those that speak HTTP; of the slots of web sites, with the rules
 that they share."""
@@ -69,10 +71,9 @@ class Frame:
     def scan_socket(self) -> str:
         return str(self.places.root / "scan.sock")
 
-    @property
-    def sample_address(self) -> str:
-        """Where HAProxy sends its samples: it looks for the socket from inside its jail."""
-        return f"{'' if self.user else self.places.root / 'jail'}/samples.sock"
+    def jailed(self, name: str) -> str:
+        """A socket in its jail, as HAProxy finds it from inside."""
+        return f"{'' if self.user else self.places.root / 'jail'}/{name}"
 
     @property
     def digest(self) -> str:
@@ -129,7 +130,7 @@ def configuration(frame: Frame, picture: Picture) -> str:
     )
     sections = [
         _global(frame),
-        _block(f"ring {RING}", sample_ring(frame.sample_address)),
+        _block(f"ring {RING}", sample_ring(frame.jailed(RING_SOCKET))),
         _defaults(),
         _block(f"defaults {HTTP} from {COMMON}", _http(frame)),
         _section(
@@ -139,6 +140,7 @@ def configuration(frame: Frame, picture: Picture) -> str:
             context,
         ),
         _tables(frame),
+        _samples(frame),
         _unused(frame),
     ]
     if frame.https:
@@ -277,6 +279,30 @@ def _tables(frame: Frame) -> str:
     }
     return "\n".join(
         _block(f"backend {name} from {COMMON}", [f"stick-table {each}"]) for name, each in tables.items()
+    )
+
+
+def _samples(frame: Frame) -> str:
+    """The way of the samples from the ring to the agent. By itself a ring tries again at once, thousands of
+    times a second, while there is no agent; a backend waits a second between two tries."""
+    owner = f" user {frame.user}" if frame.user else ""
+    socket = frame.places.root / "jail" / RING_SOCKET
+    listen = [
+        "mode tcp",
+        f"bind unix@{socket} mode 600{owner} {_threads(frame)}",
+        f"default_backend {SAMPLES}",
+    ]
+    agent = [
+        "mode tcp",
+        "retries 60",
+        "timeout connect 1s",
+        f"server agent unix@{frame.jailed(SAMPLES_SOCKET)}",
+    ]
+    return "\n".join(
+        (
+            _block(f"frontend {SAMPLES}-in from {COMMON}", listen),
+            _block(f"backend {SAMPLES} from {COMMON}", agent),
+        )
     )
 
 

@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
@@ -287,7 +287,9 @@ class Guard:
             return set()
         units: set[Unit] = set()
         until = datetime.fromtimestamp(now, UTC) + LONGEST_BAN
-        for client in brain.dropped_clients(dropped, BANNED_AFTER)[:MOST_BANS]:
+        for client, network in brain.dropped_clients(dropped, BANNED_AFTER)[:MOST_BANS]:
+            if any(each.baseline.knows(network, now) for each in self.brains.values()):
+                continue
             source = parse_network(f"{client}/64" if ":" in client else client)
             present = self._desired.bans.get(source)
             if present is None or present.until < until - LONGEST_BAN / 2:
@@ -330,6 +332,8 @@ class Guard:
         if now - self._saved > SAVE_SECONDS:
             self._saved = now
             self._spare_crawlers()
+            for brain in self.brains.values():
+                brain.forget(now)
             for name in [name for name in self.brains if name in self._desired.sites]:
                 await asyncio.to_thread(self._notes.write_site, name, site_document(self.brains[name]))
             for name in [name for name in self.brains if name not in self._desired.sites]:
@@ -350,6 +354,21 @@ class Guard:
                 await self._reconciler.settle(self._push(name, brain, now))
                 return
         raise _unknown(identifier)
+
+    async def permit(self, site: str) -> int:
+        """Take back all that was forbidden at a site; returns how many that were. Raises HoldfastError."""
+        if site not in self._desired.sites:
+            raise error(f"there is no site {site!r}", "see 'holdfast status'")
+        brain = self._brain(site, self._clock())
+        count = len(brain.response.forbidden)
+        brain.response.forbidden.clear()
+        await asyncio.to_thread(self._notes.write_site, site, site_document(brain))
+        return count
+
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """How many were ``read``, ``malformed``, ``dropped``."""
+        return self._intake.counts
 
     async def pin(self, identifier: str, until: datetime, author: str) -> None:
         """Keep a mitigation until then, whatever the flood does. Raises HoldfastError."""

@@ -139,9 +139,9 @@ def test_what_has_ended_meanwhile_is_not_taken_over() -> None:
     assert after.response.mitigations() == ()
     assert after.phase is Phase.ATTACK, "it ends by itself when no flood is seen"
     now = START + 41
-    for _ in range(80):
-        now += 1
-        after.tick(now, Counts(now, 1.0, 10), [], np.random.default_rng(1))
+    for _ in range(400):
+        now += 0.2
+        after.tick(now, Counts(now, 0.2, 2), [], np.random.default_rng(1))
     assert (after.attack, after.phase.name) == (None, "CALM")
 
 

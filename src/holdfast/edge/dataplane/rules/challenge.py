@@ -21,10 +21,12 @@ EARNED_PER_NETWORK: Final = 120
 """Clearances that a network (/24, /48) may earn by links in ten minutes: enough for visitors behind a shared
 address, and little for a farm of bots."""
 EARNED_SECONDS: Final = 600
-LONGEST_TARGET: Final = 2000
+LONGEST_TARGET: Final = 1200
 """Bytes of path and query that a visitor is brought back to; a longer one leads to the front page."""
 OWN: Final = "{ var(txn.own) -m bool }"
 EARNED: Final = "{ var(txn.earned) -m bool }"
+GENUINE: Final = "{ var(txn.mac),strcmp(txn.s) eq 0 }"
+"""A link of ours, of whatever age."""
 ASKED: Final = "{ var(txn.ask) -m bool }"
 
 
@@ -36,7 +38,7 @@ def challenge_rules(context: Context) -> list[str]:
         f"http-request set-var(txn.ask) bool(true) if {OWN} or {challenged}",
         # Everybody else leaves.
         f"http-request allow if !{ASKED}",
-        f"http-request set-var(txn.kid) str(now),map({at(Maps.KEYS)})",
+        f"http-request set-var(txn.kid) str(now),map({at(Maps.KEY_IDS)})",
         f"http-request set-var(txn.lkey) var(txn.kid),map({at(Maps.KEYS)})",
         "http-request set-var(txn.lkey) var(txn.lkey),base64",
         *_check_link(),
@@ -55,7 +57,7 @@ def _check_link() -> list[str]:
         f'http-request set-var-fmt(txn.sum) "{_SUM}" if {OWN}',
         f"http-request set-var(txn.mac) var(txn.sum),hmac(sha256,txn.lkey),hex,lower if {OWN}",
         f"http-request set-var(txn.age) var(txn.t),neg,add(txn.now) if {OWN}",
-        f"http-request set-var(txn.earned) bool(true) if {OWN} {{ var(txn.mac),strcmp(txn.s) eq 0 }}"
+        f"http-request set-var(txn.earned) bool(true) if {OWN} {GENUINE}"
         f" {{ var(txn.age) -m int ge {WAIT_SECONDS} }} {{ var(txn.age) -m int le {LINK_SECONDS} }}"
         f" {{ sc_inc_gpc0(0) gt 0 }} {{ sc_gpc0_rate(0) le {EARNED_PER_NETWORK} }}",
     ]
@@ -75,6 +77,12 @@ def _give_clearance(context: Context) -> list[str]:
         'http-request return status 303 content-type text/plain string "Go on.\\n" hdr Cache-Control no-store'
     )
     return [
+        # Who needs none goes on without another: a second tab, a source that the site allows by now.
+        *(
+            f'{answer} hdr Location "{scheme}://{back}" if {OWN} {GENUINE} {need}{condition}'
+            for need in (CLEARED, FREE)
+            for scheme, condition in (("https", f" {context.secure}"), ("http", ""))
+        ),
         f"http-request set-var(txn.end) var(txn.now),add({CLEARANCE_SECONDS}) if {EARNED}",
         'http-request set-var-fmt(txn.head) "{\\"alg\\":\\"HS256\\",\\"typ\\":\\"JWT\\",'
         f'\\"kid\\":\\"%[var(txn.kid)]\\"}}" if {EARNED}',
@@ -91,6 +99,8 @@ def _give_clearance(context: Context) -> list[str]:
 
 def _make_link() -> list[str]:
     return [
+        # What somebody else has made up is not signed.
+        f"http-request unset-var(txn.w) if {OWN} !{GENUINE}",
         "http-request set-var(txn.w) pathq,ub64enc"
         f" if !{OWN} {{ method GET HEAD }} {{ pathq,length le {LONGEST_TARGET} }}",
         "http-request set-var(txn.w) str(/),ub64enc if !{ var(txn.w) -m found }",

@@ -20,7 +20,7 @@ EXPRESSIONS: Final[dict[Feature, str]] = {
     Feature.NAMES: NAMES,
     Feature.PATH: "path,xxh3",
     Feature.SECTION: "path,field(2,/),xxh3",
-    Feature.METHOD: "method",
+    Feature.METHOD: "method,bytes(0,32)",
     Feature.QUERY: "query,regsub(=[^&]*,=,g),xxh3",
     Feature.VERSION: "req.ver",
     Feature.TLS: "var(sess.tls)",

@@ -97,5 +97,5 @@ def tls_rules(context: Context) -> list[str]:
     counted; values that are there to be ignored (GREASE, RFC 8701) are left out."""
     return [
         'tcp-request session set-var-fmt(sess.tls) "%[ssl_fc_cipherlist_bin(1),xxh3]_'
-        '%[ssl_fc_eclist_bin(1),xxh3]_%[ssl_fc_extlist_bin(1),length]" if { ssl_fc }'
+        '%[ssl_fc_eclist_bin(1),xxh3]_%[ssl_fc_extlist_bin(1),hex,length]" if { ssl_fc }'
     ]

@@ -25,6 +25,7 @@ from holdfast.shield.features import TEMPLATES, Feature, Template
 
 COOKIE: Final = "__holdfast"
 FREE: Final = "{ var(txn.free) -m found }"
+EXEMPT: Final = "{ var(txn.exempt) -m found }"
 CLEARED: Final = "{ var(txn.clr) -m found }"
 MATCHED: Final = "{ var(txn.sg) -m found }"
 
@@ -60,14 +61,16 @@ def clearance_rules(context: Context) -> list[str]:
 
 
 def exempt_rules(context: Context) -> list[str]:
-    """Programs that the site knows, and verified crawlers: no challenge suits them."""
+    """Programs that the site knows, and verified crawlers: no challenge suits them. A client's limits hold
+    for them as for all."""
     at = context.places.map
     return [
         f"http-request set-var(txn.f{Feature.NETWORK}) {NETWORK}",
         f"http-request set-var(txn.f{Feature.AGENT}) {AGENT}",
-        f"http-request set-var(txn.free) var(txn.sid),concat(|,txn.f{Feature.NETWORK}),"
-        f"concat(|,txn.f{Feature.AGENT}),map({at(Maps.FRIENDS)}) if !{FREE}",
-        f"http-request set-var(txn.free) var({context.scope}.net),map({at(Maps.CRAWLERS)}) if !{FREE}",
+        "http-request set-var(txn.exempt) var(txn.free)",
+        f"http-request set-var(txn.exempt) var(txn.sid),concat(|,txn.f{Feature.NETWORK}),"
+        f"concat(|,txn.f{Feature.AGENT}),map({at(Maps.FRIENDS)}) if !{EXEMPT}",
+        f"http-request set-var(txn.exempt) var({context.scope}.net),map({at(Maps.CRAWLERS)}) if !{EXEMPT}",
     ]
 
 
@@ -76,7 +79,7 @@ def signature_rules(context: Context) -> list[str]:
     at = context.places.map
     lines = []
     for feature in Feature:
-        asked = f"if !{FREE} {{ var(txn.mask),and({needed_by(feature)}) -m bool }}"
+        asked = f"if !{EXEMPT} {{ var(txn.mask),and({needed_by(feature)}) -m bool }}"
         if feature is Feature.PRESENCE:
             lines.append(f'http-request set-var-fmt(txn.f{feature}) "{PRESENCE}" {asked}')
         elif feature is Feature.STRANGER:
@@ -85,14 +88,16 @@ def signature_rules(context: Context) -> list[str]:
         elif feature not in (Feature.AGENT, Feature.NETWORK):
             lines.append(f"http-request set-var(txn.f{feature}) {EXPRESSIONS[feature]} {asked}")
     for template in TEMPLATES:
+        found = f"{_key(template)},map({at(Maps.SIGNATURES)})"
         lines.append(
-            f"http-request set-var(txn.sg) {_key(template)},map({at(Maps.SIGNATURES)})"
-            f" if !{FREE} !{MATCHED} {{ var(txn.mask),and({bit(template.bit)}) -m bool }}"
+            f"http-request set-var(txn.sg) {found}"
+            f" if !{EXEMPT} !{MATCHED} {{ var(txn.mask),and({bit(template.bit)}) -m bool }}"
+            f" {{ {found},field(3,|),sub(txn.now) gt 0 }}"
         )
     return [
         *lines,
         f"http-request set-var(txn.sg) var(txn.sid),concat(|{WHOLE_SITE}),map({at(Maps.SIGNATURES)})"
-        f" if !{FREE} !{MATCHED} {{ var(txn.mask),and({bit(WHOLE_SITE)}) -m bool }}",
+        f" if !{EXEMPT} !{MATCHED} {{ var(txn.mask),and({bit(WHOLE_SITE)}) -m bool }}",
         f"http-request unset-var(txn.sg) if {MATCHED} {{ var(txn.sg),field(3,|),sub(txn.now) le 0 }}",
     ]
 
