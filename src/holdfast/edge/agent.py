@@ -128,9 +128,27 @@ class Edge:
             on_held=self._end_soon,
         )
         self.reconciler.epoch = int(held.meta.get("epoch", "0"))
+        intake = await self._stack.enter_async_context(Intake(self.root / "jail" / "samples.sock"))
+        self._make_guard(intake)
         self.ending = Ending(self.runtime, self.places, self.master.socket)
         self.relief = Relief(self.runtime, self.places, self.desired)
-        intake = await self._stack.enter_async_context(Intake(self.root / "jail" / "samples.sock"))
+        self.reconciler.begin(self.desired.units())
+        self.supervisor = Supervisor(frame, Disk(self.root), self.master, self.runtime, self.reconciler)
+        if found is None:
+            check_free(self.configuration.listeners)
+            await self.supervisor.start()
+        else:
+            await self.supervisor.adopt(found, held.meta.get("frame"))
+        self._stack.push_async_callback(self.supervisor.write_last_files)
+        haproxy = (self.reconciler.run, self.supervisor.watch, self.supervisor.keep_files)
+        own = (self._keep_time, self._keep_looking, self._keep_ended)
+        shield = (self.guard.run, self.alerts.run, self.crawlers.run)
+        for work in (*haproxy, *own, self.relief.run, *shield):
+            self._spawn(work())
+        await self._in_step()
+
+    def _make_guard(self, intake: Intake) -> None:
+        """The shield, with what the agent before this one has left of it."""
         self.alerts = Alerts(
             receivers(self.configuration.alerts, self.configuration.path.parent), socket.gethostname()
         )
@@ -150,20 +168,7 @@ class Edge:
             consider=self.crawlers.consider,
             watch_only=settings.shield == "watch",
         )
-        self.reconciler.begin(self.desired.units())
-        self.supervisor = Supervisor(frame, Disk(self.root), self.master, self.runtime, self.reconciler)
-        if found is None:
-            check_free(self.configuration.listeners)
-            await self.supervisor.start()
-        else:
-            await self.supervisor.adopt(found, held.meta.get("frame"))
-        self._stack.push_async_callback(self.supervisor.write_last_files)
-        haproxy = (self.reconciler.run, self.supervisor.watch, self.supervisor.keep_files)
-        own = (self._keep_time, self._keep_looking, self._keep_ended)
-        shield = (self.guard.run, self.alerts.run, self.crawlers.run)
-        for work in (*haproxy, *own, self.relief.run, *shield):
-            self._spawn(work())
-        await self._in_step()
+        self.guard.begin()
 
     async def _in_step(self) -> None:
         """Wait until HAProxy holds what it should, or until a part of the agent has crashed."""

@@ -47,6 +47,10 @@ RECOVERED_SECONDS: Final = 15.0
 OVERFLOW_SECONDS: Final = 1.0
 NEW_MIX_SECONDS: Final = 1.5
 """What has no name is watched for so long first."""
+INNOCENT_SECONDS: Final = 600.0
+MOST_INNOCENT: Final = 20_000
+MOST_NEW: Final = 400
+"""Samples of a tick that are looked through for clients that send something else than the flood."""
 CALM_AGAIN: Final = 5.0
 """Seconds without a sign before a suspicion is dropped."""
 OVER_SECONDS: Final = 3.0
@@ -107,6 +111,9 @@ class SiteBrain:
         """Requests/s in the last calm minute or so: what a young site has to go by."""
         self._since = 0.0
         """When the phase began."""
+        self._now = 0.0
+        self._innocent: dict[str, float] = {}
+        """Clients that have sent something else than the flood, and when; only during an attack."""
         self._sign = 0.0
         """When the last sign of a flood was seen."""
         self._returns: deque[float] = deque()
@@ -118,10 +125,13 @@ class SiteBrain:
 
     def tick(self, now: float, counts: Counts, samples: Sequence[Sample], rng: np.random.Generator) -> None:
         """``counts``: of the span since the last tick; ``samples``: that have come since then."""
+        if now < self._now:
+            self._rewind(now)
+        self._now = now
         self._recent.add(counts)
         self._samples.extend(samples)
-        self._learn(now, counts, samples, rng)
         self._look(now, counts)
+        self._learn(now, counts, samples, rng)
         if self.phase is Phase.SUSPECT:
             self._investigate(now)
         elif self.phase in (Phase.ATTACK, Phase.EASING):
@@ -130,8 +140,17 @@ class SiteBrain:
             self._note(now, self.response.expire(now))
         self.forget(now)
 
+    def _rewind(self, now: float) -> None:
+        """The clock was set back."""
+        self._since, self._sign = min(self._since, now), min(self._sign, now)
+        self.response.rewind(now)
+
     def forget(self, now: float) -> None:
         """Samples name clients: none is kept for longer than it is needed."""
+        if self._innocent and next(iter(self._innocent.values())) < now - INNOCENT_SECONDS:
+            self._innocent = {
+                client: at for client, at in self._innocent.items() if at > now - INNOCENT_SECONDS
+            }
         while self._samples and self._samples[0].at < now - 2 * WINDOW_SECONDS:
             self._samples.popleft()
         while self._unlearned and self._unlearned[0].at < now - 2 * LEARNED_AFTER:
@@ -167,10 +186,10 @@ class SiteBrain:
         """The cheap part: has the rate left the baseline, does the origin suffer?"""
         sight = self.sight = Sight()
         for seconds in (0.5, 2.0):
-            span = self._recent.over(seconds)
+            span = self._recent.over(max(seconds, counts.seconds))
             if span.seconds <= 0:
                 continue
-            expected = self._expected(now, max(span.seconds, 0.1))
+            expected = self._expected(now, min(max(span.seconds, 0.1), 60.0))
             rate = span.requests / span.seconds
             sight.leaves |= rate > expected.upper
             if seconds == 0.5:
@@ -283,6 +302,11 @@ class SiteBrain:
         attack.peak = max(attack.peak, self.sight.rate)
         attack.touched += counts.touched
         window = self._window(now)
+        for sample in window.samples[-MOST_NEW:]:
+            if not sample.verdict or sample.cleared:
+                self._innocent[sample.client] = sample.at
+        if len(self._innocent) > MOST_INNOCENT:
+            del self._innocent[next(iter(self._innocent))]
         response.measure(now, window)
         passing = self._passing(now)
         mean, upper = self.sight.mean, self.sight.upper
@@ -360,6 +384,7 @@ class SiteBrain:
             [match for match, each in self.response.standing.items() if not each.mitigation.pinned]
         )
         self.response.undone.clear()
+        self._innocent.clear()
         self.attack.ended = now
         self.news.append((self.attack, self.attack.note(now, "ends", words)))
         self.attack = None
@@ -387,6 +412,7 @@ class SiteBrain:
             (client, samples[0].values[Feature.NETWORK])
             for client, samples in of_client.items()
             if len(samples) >= least
+            and client not in self._innocent
             and all(each.verdict in mitigations and not each.cleared for each in samples)
         ]
 

@@ -32,6 +32,8 @@ class Recent:
         self._spans: deque[Counts] = deque()
 
     def add(self, counts: Counts) -> None:
+        if self._spans and counts.at < self._spans[-1].at:
+            self._spans.clear()  # the clock was set back
         self._spans.append(counts)
         while self._spans[0].at <= counts.at - KEPT_SECONDS:
             self._spans.popleft()
@@ -47,15 +49,15 @@ class Recent:
         """The sum of the spans of the last ``seconds`` that began after ``since``; zeros for none."""
         if not self._spans:
             return Counts(0.0, 0.0)
-        last = self._spans[-1].at
-        begin = max(last - seconds, since) - 1e-3
-        spans = [each for each in self._spans if each.at - each.seconds >= begin]
-        return Counts(
-            last,
-            sum(each.seconds for each in spans),
-            sum(each.requests for each in spans),
-            sum(each.waited for each in spans),
-            sum(each.overflowed for each in spans),
-            self._spans[-1].open,
-            sum(each.touched for each in spans),
-        )
+        newest = self._spans[-1]
+        begin = max(newest.at - seconds, since) - 1e-3
+        total, requests, waited, overflowed, touched = 0.0, 0.0, 0.0, 0.0, 0.0
+        for each in reversed(self._spans):
+            if each.at - each.seconds < begin:
+                break
+            total += each.seconds
+            requests += each.requests
+            waited += each.waited
+            overflowed += each.overflowed
+            touched += each.touched
+        return Counts(newest.at, total, requests, waited, overflowed, newest.open, touched)

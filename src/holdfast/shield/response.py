@@ -135,7 +135,7 @@ class Response:
     def _fall_back(
         self, now: float, attack: str, match: Match, reason: str, samples: Sequence[Sample], harm: float
     ) -> list[str]:
-        if match in self.standing or self.is_unwanted(match):
+        if match in self.standing or self.is_unwanted(match) or len(self.standing) >= MOST:
             return []
         return [self._push(now, attack, match, Action.CHALLENGE, reason, samples, harm)]
 
@@ -158,7 +158,10 @@ class Response:
         samples: Iterable[Sample],
         harm: float,
     ) -> str:
+        taken = {each.mitigation.id for each in self.standing.values()}
         self._number += 1
+        while f"{attack}-{self._number}" in taken:
+            self._number += 1
         since = datetime.fromtimestamp(now, UTC)
         mitigation = Mitigation(
             id=f"{attack}-{self._number}",
@@ -175,6 +178,12 @@ class Response:
         )
         self.put(mitigation, now)
         return f"{action.value} {words_of(match)}: {reason}"
+
+    def rewind(self, now: float) -> None:
+        """The clock was set back: nothing has happened later than now."""
+        self.changed = min(self.changed, now)
+        for standing in self.standing.values():
+            standing.changed, standing.used = min(standing.changed, now), min(standing.used, now)
 
     # -- measuring -----------------------------------------------------------------------------------
 

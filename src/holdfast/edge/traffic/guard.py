@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
@@ -46,11 +46,12 @@ MOST_BUSY: Final = 25
 LINGER_SECONDS: Final = 600.0
 KNOWN_SAMPLES: Final = 500
 """Clean samples from which on a site's familiar agents mean something."""
-MOST_VALUES: Final = 400
+MOST_VALUES: Final = 1500
 KNOWN_SECONDS: Final = 300.0
 """Between two looks at what a site knows."""
 SAVE_SECONDS: Final = 60.0
 CRAWLER_SECONDS: Final = 86_400.0
+LONGEST_IDLE: Final = 86_400.0
 MOST_PAST: Final = 200
 MOST_BANS: Final = 500
 """Sources banned in one tick."""
@@ -108,12 +109,13 @@ class Guard:
         self._saved = 0.0
         self._attacks_saved: object = None
         self._turn = 0
+        self._previous = 0.0
+        """When all sites were looked at before."""
 
     # -- the loop ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Look, decide and push until cancelled."""
-        self.begin()
         while True:
             started = time.monotonic()
             try:
@@ -125,18 +127,16 @@ class Guard:
             await asyncio.sleep(max(0.02, TICK_SECONDS - (time.monotonic() - started)))
 
     def begin(self) -> None:
-        """Take over what the agent before this one has left."""
+        """Take over what the agent before this one has left, as a part of the desired state: before HAProxy
+        is started, or adopted."""
         now = self._clock()
         self.switched = self._notes.read_switched()
+        documents = self._notes.read_attacks()
         for name, site in self._desired.sites.items():
-            if name not in self.switched and not site.under_attack:
-                continue
-            self._reconciler.want(self._push(name, self._brain(name, now), now))
-        for name, document in self._notes.read_attacks().items():
-            if name in self._desired.sites:
-                brain = self._brain(name, now)
-                take_over(brain, document, now)
-                self._reconciler.want(self._push(name, brain, now))
+            if name in documents:
+                take_over(self._brain(name, now), documents[name], now)
+            if name in documents or name in self.switched or site.under_attack:
+                self._push(name, self._brain(name, now), now)
 
     async def tick(self) -> None:
         """One look at all sites."""
@@ -168,6 +168,7 @@ class Guard:
         units |= self._desired.shielded.put_sampling(allot(rates, self._desired.shielded.sampling))
         if units:
             self._reconciler.want(units)
+        self._previous = now
         await self._save(now)
 
     def _needs_a_look(self, name: str, brain: SiteBrain) -> bool:
@@ -203,10 +204,11 @@ class Guard:
         self, name: str, brain: SiteBrain, total: counters.Totals, now: float, rates: dict[str, float]
     ) -> set[Unit]:
         last = self._looked.get(name)
-        if last is not None and now - last > 2 * TICK_SECONDS and not brain.is_busy:
-            # Nothing has come meanwhile, or its row would have been there.
-            brain.baseline.learn_rate(last, 0, now - last - TICK_SECONDS)
-            self._looked[name] = now - TICK_SECONDS
+        if last is not None and last < self._previous and not brain.is_busy:
+            # Nothing has come until the look before, or its row would have been there.
+            for at, seconds in idle_minutes(last, self._previous):
+                brain.baseline.learn_rate(at, 0, seconds)
+            self._looked[name] = self._previous
         counts = self._counts(name, total, now)
         if counts.seconds > 0:
             rates[name] = counts.requests / counts.seconds
@@ -435,6 +437,15 @@ def counted_as(address: str) -> str:
     if isinstance(at, IPv4Address):
         return str(at)
     return str(ip_network((int(at) >> 64 << 64, 64)).network_address)
+
+
+def idle_minutes(begin: float, end: float) -> Iterator[tuple[float, float]]:
+    """A time without requests, in parts that lie in one minute each; at most the last day of it."""
+    at = max(begin, end - LONGEST_IDLE)
+    while at < end:
+        until = min(end, (at // 60 + 1) * 60)
+        yield at, until - at
+        at = until
 
 
 def _unknown(identifier: str) -> HoldfastError:

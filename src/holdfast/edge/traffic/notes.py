@@ -10,6 +10,7 @@ import contextlib
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from holdfast.model.mitigation import Action, Mitigation
 from holdfast.shield.attack import Attack, Note
 from holdfast.shield.baseline import Baseline
 from holdfast.shield.brain import Remembered, SiteBrain
-from holdfast.shield.response import Match
+from holdfast.shield.response import Match, signature_of
 
 VERSION = 1
 
@@ -67,7 +68,7 @@ class Notes:
             document = json.loads(gzip.decompress(path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError) as wrong:
+        except (OSError, ValueError, EOFError, zlib.error) as wrong:
             log.error("notes of the shield cannot be read and are left out", file=str(path), why=str(wrong))
             return None
         return document if isinstance(document, dict) else None
@@ -139,14 +140,23 @@ def take_over(brain: SiteBrain, document: Mapping[str, Any], now: float) -> None
     try:
         told, listed = document["attack"], list(map(read_mitigation, document["mitigations"]))
         if told is not None:
-            told = {**told, "notes": [Note(*note) for note in told["notes"]]}
-            brain.resume(Attack(site=brain.site, **told), now)
+            brain.resume(_read_attack(brain.site, told), now)
     except (KeyError, TypeError, ValueError) as wrong:
         log.error("an attack's notes cannot be read and are left out", site=brain.site, why=repr(wrong))
         return
     for mitigation in listed:
-        if mitigation.until.timestamp() > now:
+        match = mitigation.features, mitigation.values
+        if mitigation.features and signature_of(match) is None:
+            log.error("a mitigation of another version is left out", id=mitigation.id)
+        elif mitigation.until.timestamp() > now:
             brain.response.put(mitigation, now)
+
+
+def _read_attack(site: str, told: Mapping[str, Any]) -> Attack:
+    """Raises KeyError, TypeError or ValueError."""
+    numbers = {name: float(told[name]) for name in ("began", "peak", "usual", "touched", "reached")}
+    notes = [Note(float(at), kind, str(words)) for at, kind, words in told["notes"]]
+    return Attack(id=str(told["id"]), site=site, why=str(told["why"]), notes=notes, **numbers)
 
 
 def mitigation_document(each: Mitigation) -> dict[str, Any]:

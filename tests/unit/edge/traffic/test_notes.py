@@ -159,7 +159,7 @@ def broken(change: Callable[[Document], object]) -> Document:
         {"attack": None, "mitigations": [5]},
         broken(lambda document: document.pop("mitigations")),
         broken(lambda document: document["attack"].pop("id")),
-        broken(lambda document: document["attack"].update(unknown=1)),
+        broken(lambda document: document["attack"].update(began="soon")),
         broken(lambda document: document["attack"].update(notes=[[1, 2, 3, 4]])),
         broken(lambda document: document["mitigations"][1].update(action="shout")),
         broken(lambda document: document["mitigations"][0].update(until="soon")),
