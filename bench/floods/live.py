@@ -1,5 +1,5 @@
-"""What HAProxy itself finds in requests over TLS: fingerprints and orders of headers that no other program can
-say beforehand. The edge's agent is ended for this, and its place at the samples' socket taken."""
+"""What HAProxy itself finds in requests over TLS: fingerprints and orders of headers that no other program
+can say beforehand. The edge's agent is ended for this, and its place at the samples' socket taken."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -102,8 +101,6 @@ class Holdfast:
 
     def stop(self) -> None:
         self._spent = self.cpu_seconds()
-        if os.environ.get("DEBUGLOG"):
-            open(os.environ["DEBUGLOG"], "w").write(self.log())
         world = self._world
         self._end_agent(signal.SIGTERM)
         if world is not None and self.run_dir.exists():

@@ -51,12 +51,17 @@ class Book:
 
     def keep(self, setting: Setting, run: Run, seen: Sequence[Figures]) -> None:
         """Note a run (the last of ``seen``), and write everything anew."""
-        self._chapters[setting.name] = (setting, list(seen))
         shown = self._shown.setdefault(setting.name, {})
         if run.meta.contestant not in shown:
             shown[run.meta.contestant] = run
             self._directory.mkdir(exist_ok=True)
             plot(self._directory / picture(setting.name), setting.scenario.title, list(shown.values()))
+        self.note(setting, seen)
+
+    def note(self, setting: Setting, seen: Sequence[Figures]) -> None:
+        """Figures alone, of what has no requests to draw."""
+        self._directory.mkdir(exist_ok=True)
+        self._chapters[setting.name] = (setting, list(seen))
         (self._directory / "floods.md").write_text(self.markdown())
         lines = [asdict(each) for _, those in self._chapters.values() for each in those]
         (self._directory / "floods.json").write_text("\n".join(json.dumps(line) for line in lines) + "\n")
@@ -70,7 +75,11 @@ class Book:
                 f"Made by `python -m bench.floods` on {self._started}: {machine()}; {self._runs} runs of each"
                 " contestant in each scenario, in turns.",
                 INTRODUCTION,
-                *(line for chapter in self._chapters.values() for line in _chapter(*chapter)),
+                *(
+                    line
+                    for name, chapter in self._chapters.items()
+                    for line in _chapter(*chapter, is_drawn=name in self._shown)
+                ),
             ]
         )
 
@@ -81,7 +90,8 @@ def picture(name: str) -> str:
     return f"floods-{number if number.isdigit() else name}.png"
 
 
-def _chapter(setting: Setting, seen: Sequence[Figures]) -> list[str]:
+def _chapter(setting: Setting, seen: Sequence[Figures], *, is_drawn: bool) -> list[str]:
+    span = setting.scenario.span(setting.quick)
     by_name: dict[str, list[Figures]] = {}
     for each in seen:
         by_name.setdefault(each.contestant, []).append(each)
@@ -96,14 +106,15 @@ def _chapter(setting: Setting, seen: Sequence[Figures]) -> list[str]:
         "",
         *([setting.scenario.about, ""] if setting.scenario.about else []),
         f"{statistics.median(each.legit_rate for each in seen):.0f} legitimate requests a second"
-        f" ({setting.data}), {statistics.median(each.flood_rate for each in seen):.0f} of the flood."
-        f" Again: `python -m bench.floods --scenario {setting.name.partition('-')[0].lstrip('0')}`",
+        f" ({setting.data}), {statistics.median(each.flood_rate for each in seen):.0f} of the flood;"
+        f" {span.before:.0f} s before it, {span.flood:.0f} s of it, {span.after:.0f} s after."
+        f" Again: `python -m bench.floods {'--short ' if setting.quick else ''}--scenario"
+        f" {setting.name.partition('-')[0].lstrip('0')}`",
         "",
         *(f"| {' | '.join(row)} |" for row in rows),
         "",
         *(["| target, Holdfast | seen | |", "|---|---|---|", *told, ""] if told else []),
-        f"![Requests a second]({picture(setting.name)})",
-        "",
+        *([f"![Requests a second]({picture(setting.name)})", ""] if is_drawn else []),
     ]
 
 
