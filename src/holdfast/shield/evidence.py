@@ -16,17 +16,18 @@ from holdfast.shield.baseline import Baseline
 from holdfast.shield.counts import Counts
 from holdfast.shield.features import Codes, Feature, Weights
 from holdfast.shield.sample import Sample
-from holdfast.shield.signature import YOUNG, Finding, search
+from holdfast.shield.signature import YOUNG, Finding, matches, search
 
 CLIENT_FEATURES: Final = frozenset(
     (Feature.AGENT, Feature.NAMES, Feature.TLS, Feature.LANGUAGE, Feature.PRESENCE)
 )
-"""They say which program asks; others say what for, which a crowd shares, or from where: one visitor who
-opens a page full of pictures is all of the excess of a small site."""
+"""They say which program asks; others say what for, which a crowd shares, or from where."""
 LEAST_SAMPLES: Final = 16
 MOST_HARM: Final = 0.02
 """Of a signature that names a flood: more would be a way to say "everybody"."""
 LEAST_COVERAGE: Final = 0.08
+LEAST_CLIENTS: Final = 5
+"""That share a fingerprint: fewer are bounded by the limits of each client."""
 NAMED: Final = 0.5
 """The share of the excess that its signatures must hold to name it."""
 NEW_MIX: Final = 0.6
@@ -119,6 +120,8 @@ class Naming:
     strangers: float
     """The share of the excess that comes from networks never seen here, beyond the usual newcomers."""
     findings: tuple[Finding, ...] = ()
+    clients: int = 0
+    """How many clients the window's requests with one of these fingerprints come from."""
 
     @property
     def coverage(self) -> float:
@@ -126,13 +129,10 @@ class Naming:
 
     @property
     def names_clients(self) -> bool:
-        """Most of the excess has one fingerprint or a few: it is not a crowd."""
-        gains = (
-            finding.gain
-            for finding in self.findings
-            if CLIENT_FEATURES.intersection(finding.signature.template.features)
-        )
-        return sum(gains) >= NAMED
+        """Most of the excess has one fingerprint or a few, and many clients share it: it is neither a crowd,
+        nor one visitor who opens a page full of pictures."""
+        gains = sum(finding.gain for finding in self.findings if is_fingerprint(finding))
+        return gains >= NAMED and self.clients >= LEAST_CLIENTS
 
     @property
     def is_named(self) -> bool:
@@ -158,7 +158,19 @@ def name_excess(window: Window, baseline: Baseline, normal: Codes, excess: float
     )
     if len(normal) < YOUNG:  # what is absent in most requests names nobody
         findings = tuple(each for each in findings if any(each.signature.codes))
-    return Naming(excess, strangers, findings)
+    return Naming(excess, strangers, findings, _clients_of(findings, window))
+
+
+def is_fingerprint(finding: Finding) -> bool:
+    """Whether it says who asks."""
+    return not CLIENT_FEATURES.isdisjoint(finding.signature.template.features)
+
+
+def _clients_of(findings: Sequence[Finding], window: Window) -> int:
+    matched = np.zeros(len(window.samples), dtype=np.bool_)
+    for finding in filter(is_fingerprint, findings):
+        matched |= matches(window.codes, finding.signature)
+    return len({window.samples[row].client for row in np.flatnonzero(matched)})
 
 
 def rates_of_clients(samples: Sequence[Sample], seconds: float) -> tuple[float, ...]:

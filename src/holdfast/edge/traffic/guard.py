@@ -148,7 +148,9 @@ class Guard:
         units: set[Unit] = set()
         rates: dict[str, float] = {}
         busy = []
-        for sid, total in totals.items():
+        for number, (sid, total) in enumerate(totals.items()):
+            if number % 50 == 49:
+                await asyncio.sleep(0)  # a block must not wait for a thousand sites
             name = names.get(sid)
             if name is None:
                 if sid == EVERYBODY:
@@ -203,6 +205,8 @@ class Guard:
     def _decide(
         self, name: str, brain: SiteBrain, total: counters.Totals, now: float, rates: dict[str, float]
     ) -> set[Unit]:
+        if name not in self._desired.sites:  # it has gone while others were looked at
+            return set()
         last = self._looked.get(name)
         if last is not None and last < self._previous and not brain.is_busy:
             # Nothing has come until the look before, or its row would have been there.
