@@ -13,7 +13,7 @@ from holdfast.edge.dataplane.rules.sampling import ALL
 
 BUDGET: Final = 2000.0
 """Records a second, of all sites."""
-LEAST_CHANGE: Final = 1.25
+LEAST_CHANGE: Final = 2.0
 """A rate that differs by less from the one in force is not worth a command."""
 
 

@@ -50,9 +50,9 @@ def test_nobody_becomes_invisible() -> None:
 
 @pytest.mark.parametrize(
     ("present", "kept"),
-    [(1_000, True), (1_200, True), (801, True), (800, False), (1_250, False), (10, False)],
+    [(1_000, True), (1_900, True), (501, True), (500, False), (2_000, False), (10, False)],
 )
 def test_a_small_change_is_not_worth_a_command(present: int, kept: bool) -> None:
     rates = {"a": BUDGET * 10}
-    assert LEAST_CHANGE == 1.25
+    assert LEAST_CHANGE == 2
     assert allot(rates, {"a": present}) == {"a": present if kept else 1_000}
