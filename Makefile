@@ -5,7 +5,7 @@ ARGS ?=
 MODE ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench overhead soak reference lock clean
+.PHONY: help setup up test lint format bench overhead soak floods reference lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ overhead: ## measure what a request and a refusal cost beside nginx and HAProxy;
 soak: ## an hour under load, with changes, reloads and restarts; ARGS="--minutes 5" or ARGS=--quick for less
 	@scripts/setup.sh bench
 	$(BIN)/python -m bench.soak $(ARGS)
+
+floods: ## measure floods among real visitors, beside peers; needs root; ARGS="--quick --scenario 4" for a short run
+	@scripts/setup.sh bench
+	$(BIN)/python -m bench.floods $(ARGS)
 
 reference: ## write docs/reference anew from the code
 	@scripts/setup.sh run

@@ -116,9 +116,10 @@ async def test_a_head_request_gets_the_headers(tmp_path: Path) -> None:
             assert (again.status, target_of(link_of(again))) == (403, "/?"), "the connection goes on"
 
 
-@pytest.mark.parametrize("length", [1, 600, 1_200, LONGEST_TARGET + 1, 8_000])
+@pytest.mark.parametrize("length", [1, 600, LONGEST_TARGET, LONGEST_TARGET + 1, 8_000])
 async def test_a_long_target(tmp_path: Path, length: int) -> None:
-    """Is kept up to a length; a longer one leads to the front page. The page is whole in any case."""
+    """Is kept up to a length; a longer one leads to the front page. The page is whole in any case, although
+    it has the target six times and HAProxy's buffer holds 16 KB."""
     async with sightless(tmp_path) as ground:
         await ground.put(mitigation())
         target = ("/a?" + "b" * length)[:length]

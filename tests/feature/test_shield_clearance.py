@@ -13,7 +13,10 @@ import pytest
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules.challenge import EARNED_PER_NETWORK
 from tests.feature.clearances import (
+    CONTINUE,
     claims_of,
+    coded,
+    cookie,
     cookie_of,
     fresh,
     link_of,
@@ -194,3 +197,31 @@ async def test_a_link_is_honoured_for_a_while_after_the_attack(tmp_path: Path) -
         assert await status(ground.lab, host=SHOP, path=link) == 200
         assert ground.origin.requests[-1].target.decode() == link, "no longer ours"
         assert await ground.held("masks") == {}
+
+
+@pytest.mark.parametrize(
+    "back", ["@evil.example/", ".evil.example/", ":80@evil.example/", "/x\r\nSet-Cookie: a=b"], ids=repr
+)
+async def test_nobody_has_a_target_signed_that_he_made_up(tmp_path: Path, back: str) -> None:
+    """The page that answers a bad link has a good one: not to where the bad one said."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        page = await ask(ground.lab, "127.0.0.1", SHOP, f"{CONTINUE}?w={coded(back.encode())}")
+        assert target_of(link_of(page)) == "/"
+
+
+async def test_who_is_cleared_goes_on_from_a_second_tab(tmp_path: Path) -> None:
+    """Opened before he was cleared in the first; without another clearance."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        first = await ask(ground.lab, "127.0.0.1", SHOP, await fresh(ground, back="/a"))
+        link = await fresh(ground, back="/b")
+        second = await ask(ground.lab, "127.0.0.1", SHOP, link, cookie(cookie_of(first)))
+        assert (second.status, second.headers.get("location")) == (303, f"http://{SHOP}/b")
+
+
+async def test_who_is_allowed_by_now_goes_on(tmp_path: Path) -> None:
+    async with sightless(tmp_path, allow=["127.0.0.7"]) as ground:
+        await ground.put(mitigation())
+        answer = await ask(ground.lab, "127.0.0.7", SHOP, await fresh(ground, back="/a"))
+        assert (answer.status, answer.headers.get("location")) == (303, f"http://{SHOP}/a")

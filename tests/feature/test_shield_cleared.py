@@ -139,3 +139,12 @@ async def test_the_clearance_among_other_cookies(tmp_path: Path) -> None:
             assert (await ask(ground.lab, "127.0.0.1", SHOP, "/", *lines)).status == 200, lines
         sent: list[Any] = ground.origin.requests[0].all("cookie")
         assert sent == [f"a=1; __holdfast={value}; b=2"]
+
+
+async def test_the_name_of_the_newest_key_is_no_key(tmp_path: Path) -> None:
+    """The map of keys says under ``now`` which one is used: that id is known to everybody."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        header = {"alg": "HS256", "typ": "JWT", "kid": "now"}
+        value = token("1", ground.sid(), header=header)
+        assert (await ask(ground.lab, "127.0.0.1", SHOP, "/", cookie(value))).status == 403

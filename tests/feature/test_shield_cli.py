@@ -98,6 +98,7 @@ def test_a_person_adds_pins_and_undoes(shell: Shell, origin: int) -> None:
         told(shell, "mitigation", "undo", row["id"])
         assert shell.get("a.test") == 200
         assert listed(shell, "mitigations") == []
+        assert told(shell, "mitigation", "permit", "a") == "nothing was forbidden at a\n"
         (state,) = json.loads(told(shell, "status", "--json"))["sites"]
         assert state["shield"] == {"challenged": 1}
         assert "  a: 1 challenged\n" in told(shell, "status")
@@ -143,10 +144,14 @@ async def test_an_attack_is_shown_and_its_mitigation_forbidden(shell: Shell, ori
         assert "holdfast_mitigations 1.0" in shown
         assert 'holdfast_samples_total{what="read"} 1.0' in shown
         assert any(line.startswith("holdfast_shield_tick_seconds_max ") for line in shown)
-        assert "will not be made again" in told(shell, "mitigation", "forbid", "a-attack-1")
+        assert "never used again at its site" in told(shell, "mitigation", "forbid", "a-attack-1")
         assert shell.get("a.test") == 200
         (attack,) = listed(shell, "attacks")
         assert "forbidden a-attack-1" in attack["journal"][-1]["words"]
+    with shell.up():
+        said = told(shell, "mitigation", "permit", "a")
+        assert said == "1 forbidden mitigation of a may be used again\n", "it outlasts a restart"
+        assert told(shell, "mitigation", "permit", "a") == "nothing was forbidden at a\n"
 
 
 def _samples(shell: Shell) -> int:
@@ -189,6 +194,8 @@ ADD = ("mitigation", "add", "a", "--reason", "r", "--action")
         (["mitigations", "nowhere"], "there is no site 'nowhere'; see 'holdfast status'"),
         (["mitigation", "undo", "m-0"], "there is no mitigation 'm-0'; 'holdfast mitigations' lists them"),
         (["mitigation", "forbid", "m-0"], "'holdfast mitigations' lists them"),
+        (["mitigation", "permit", "nowhere"], "there is no site 'nowhere'; see 'holdfast status'"),
+        (["mitigation", "permit", "t"], "passes TLS through unopened"),
         (["mitigation", "pin", "m-0", "--for", "1h"], "'holdfast mitigations' lists them"),
         (["mitigation", "pin", "m-0", "--for", "soon"], "write it like 30s, 15m, 1h or 2d"),
         ([*ADD, "challenge", "--for", "8d"], "name one from 1s to 7d; it can be pinned again"),

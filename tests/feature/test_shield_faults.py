@@ -159,12 +159,12 @@ async def test_after_a_reload_in_an_attack_both_workers_hold_and_the_new_one_tel
     async with guarded(tmp_path) as (made, edge, _), flooded(made.http) as (flood, people):
         async with connect(made.http, source="127.60.0.1") as old:
             assert (await old.get(b"/", SHOP, "Accept: */*")).status == 200
-            before, read = flood.statuses.copy(), edge.guard._intake.counts["read"]
+            before, read = flood.statuses.copy(), edge.guard.samples["read"]
             await edge.reload()
             assert edge.processes.leaving, "the old worker serves who is still connected to it"
             assert (await old.get(b"/?q=1", SHOP, NAMED.decode(), "Connection: close")).status == 403
         assert await during(flood, 1) == {403}
-        assert edge.guard._intake.counts["read"] > read + 200
+        assert edge.guard.samples["read"] > read + 200
         assert set((flood.statuses - before).keys()) == {403}
         assert beginnings(edge) == 1
         async with going_on(Stream(made.http, 400, another)) as other:

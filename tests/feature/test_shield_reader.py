@@ -8,7 +8,7 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -97,9 +97,9 @@ async def test_the_next_agent_reads_on(tmp_path: Path) -> None:
         for _ in range(2):
             async with Edge(configuration) as edge:
                 assert edge.starts == 0
-                counts = edge.guard._intake.counts
+                counts = edge.guard.samples
 
-                async def reads(counts: dict[str, int] = counts) -> bool:
+                async def reads(counts: Mapping[str, int] = counts) -> bool:
                     await made.get(HOST)
                     return counts["read"] > 0
 

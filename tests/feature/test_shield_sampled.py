@@ -77,6 +77,6 @@ async def test_what_is_no_request_for_a_site(tmp_path: Path) -> None:
             assert (await ask(ground.lab, host="unknown.test")).status == 421
         for _ in range(3):
             assert (await ask(ground.lab, host=SHOP, path="/a b")).status == 400
-        counts = ground.edge.guard._intake.counts
+        counts = ground.edge.guard.samples
         await eventually(lambda: counts["malformed"] == 3)
         assert len(ground.edge.guard._intake.take()) <= 1, "each has a chance of one in ten thousand"

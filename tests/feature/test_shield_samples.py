@@ -122,7 +122,7 @@ async def test_odd_values(tmp_path: Path, agent: bytes, evidence: str) -> None:
             assert (sample.agent, sample.values[Feature.AGENT]) == (evidence, hashed(agent))
             await ground.put(like(sample, Feature.AGENT))
             assert (await wire.ask(request)).status == 403
-        assert ground.edge.guard._intake.counts["malformed"] == 0
+        assert ground.edge.guard.samples["malformed"] == 0
 
 
 async def test_odd_targets(tmp_path: Path) -> None:
@@ -162,3 +162,15 @@ async def test_how_long_a_request_took(tmp_path: Path) -> None:
         one, two = sorted(await ground.samples(2), key=lambda sample: sample.path)
         assert (500 <= one.origin_ms < 1500, one.queue_ms < 100) == (True, True), one
         assert (400 <= two.queue_ms < 1500, 0 < two.origin_ms < 200) == (True, True), two
+
+
+@pytest.mark.parametrize("method", [b"PROPFIND", b"A|b", b"M" * 100, b"M" * 3000], ids=len)
+async def test_methods_that_haproxy_has_no_number_for(tmp_path: Path, method: bytes) -> None:
+    """They are sampled, and the signature made of a sample denies them."""
+    async with sightless(tmp_path) as ground:
+        request = method + b" /a HTTP/1.1\r\nHost: shop.test\r\n\r\n"
+        async with connect(ground.lab.http) as wire:
+            assert (await wire.ask(request)).status == 200
+        await ground.put(like(await ground.sample(), Feature.METHOD, Feature.PATH))
+        async with connect(ground.lab.http) as wire:
+            assert (await wire.ask(request)).status == 403

@@ -176,3 +176,13 @@ async def test_what_is_dropped_gets_no_answer(tmp_path: Path, secure: bool) -> N
         assert (await ground.sample()).verdict == "dropped"
         assert (await ask(ground.lab, host=OTHER, secure=secure)).status == 200
         assert _reached(ground) == 0
+
+
+async def test_a_mitigation_that_has_ended_does_not_hide_another(tmp_path: Path) -> None:
+    """The more particular one has ended by HAProxy's clock, and no agent has withdrawn it."""
+    async with sightless(tmp_path) as ground:
+        await send(ground.lab, USUAL)
+        seen = await ground.sample()
+        ended = replace(like(seen, Feature.AGENT), until=mitigation(seconds=-1).until)
+        await ground.put(ended, like(seen, Feature.PATH, action=Action.DENY, name="m-2"))
+        assert (await send(ground.lab, USUAL)).status == 403

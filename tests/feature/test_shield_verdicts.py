@@ -189,3 +189,13 @@ async def test_what_was_done_is_counted_for_its_site(tmp_path: Path) -> None:
         assert await status(ground.lab, host=OTHER) == 200
         of_other = await ground.totals("other")
         assert [of_other[f"gpc{int(each)}"] for each in Verdict] == [0] * len(Verdict)
+
+
+async def test_a_tls_fingerprint_counts_extensions(tmp_path: Path) -> None:
+    async with sightless(tmp_path) as ground:
+        found = []
+        for protocol in ("tls", "h2"):  # only the latter offers protocols (ALPN)
+            await send(ground.lab, USUAL, protocol)
+            found.append((await ground.sample()).values[Feature.TLS].split("_"))
+        assert [each[:2] for each in found] == [found[0][:2]] * 2
+        assert int(found[1][2]) == int(found[0][2]) + 4, "four digits for one extension"

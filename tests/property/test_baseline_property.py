@@ -60,10 +60,10 @@ def test_same_input_same_state_and_saved_whole(windows: list[list[Sample]]) -> N
 @given(batches(), st.integers(1, 60))
 def test_shares_hold_and_the_books_agree(windows: list[list[Sample]], times: int) -> None:
     baseline = learned([window * times for window in windows])
-    clients = Counter(baseline._clients[: baseline.clean_samples].tolist())
+    clients = Counter(baseline._clean.clients.tolist())
     networks = Counter(baseline.codes[:, Feature.NETWORK].tolist())
-    assert baseline._of_client == clients
-    assert baseline._of_network == networks
+    assert baseline._clean._of_client == clients
+    assert baseline._clean._of_network == networks
     assert max(clients.values(), default=0) <= SAMPLES * CLIENT_SHARE
     assert max(networks.values(), default=0) <= SAMPLES * NETWORK_SHARE
     assert 0 <= baseline.newcomers <= 1

@@ -39,7 +39,7 @@ def mitigations(site: str, as_json: bool, config: Path | None) -> None:
 
 @click.group()
 def mitigation() -> None:
-    """One mitigation: undo, forbid or pin it, or add one."""
+    """One mitigation: undo, forbid or pin it, or add one; permit what was forbidden."""
 
 
 @mitigation.command()
@@ -47,7 +47,7 @@ def mitigation() -> None:
 @config_option
 @shows_mistakes
 def undo(id: str, config: Path | None) -> None:
-    """Withdraw mitigation ID. It is not made again before the agent is started anew."""
+    """Withdraw mitigation ID. The shield does not use the same again in this attack."""
     ask(config, "undo_mitigation", id=id)
     click.echo(f"{id} is withdrawn")
 
@@ -57,9 +57,18 @@ def undo(id: str, config: Path | None) -> None:
 @config_option
 @shows_mistakes
 def forbid(id: str, config: Path | None) -> None:
-    """Withdraw mitigation ID, and never use the same again at its site."""
+    """Withdraw mitigation ID. The shield never uses the same again at its site, until 'permit'."""
     ask(config, "undo_mitigation", id=id, forbid=True)
-    click.echo(f"{id} is withdrawn, and will not be made again at its site")
+    click.echo(f"{id} is withdrawn; the same is never used again at its site, until 'permit'")
+
+
+@mitigation.command()
+@click.argument("site")
+@config_option
+@shows_mistakes
+def permit(site: str, config: Path | None) -> None:
+    """Take back all that was forbidden at SITE: the shield may use it again."""
+    click.echo(permitted(site, ask(config, "permit_mitigations", site=site)["permitted"]))
 
 
 @mitigation.command()
@@ -106,6 +115,13 @@ def add(site: str, action: str, span: str, reason: str, by: str, config: Path | 
     if made["watches"]:
         click.echo(f"{site} is only watched (watch_only, or [edge] shield): requests are counted, no more")
     click.echo(f"end it with: holdfast mitigation undo {made['id']}")
+
+
+def permitted(site: str, count: int) -> str:
+    """What came of it, in words."""
+    if not count:
+        return f"nothing was forbidden at {site}"
+    return f"{count} forbidden mitigation{'s' if count > 1 else ''} of {site} may be used again"
 
 
 def seconds_of(text: str) -> int:

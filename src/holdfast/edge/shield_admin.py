@@ -1,5 +1,5 @@
-"""What people ask of the shield over the admin socket: what is in force and why, to undo, forbid, pin or add
-a mitigation, and the owner's switch.
+"""What people ask of the shield over the admin socket: what is in force and why, to undo, forbid, permit, pin
+or add a mitigation, and the owner's switch.
 
 Not here: how it is done (``traffic.guard``), how it looks (``shield_status``).
 """
@@ -38,6 +38,10 @@ class UndoRequest(Request):
     forbid: bool = False
 
 
+class PermitRequest(Request):
+    site: str
+
+
 class PinRequest(Request):
     id: str
     seconds: int
@@ -65,6 +69,7 @@ class ShieldAdmin:
         self.operations: Operations = {
             "mitigations": (MitigationsRequest, self._mitigations),
             "undo_mitigation": (UndoRequest, self._undo),
+            "permit_mitigations": (PermitRequest, self._permit),
             "pin_mitigation": (PinRequest, self._pin),
             "add_mitigation": (AddRequest, self._add),
             "attacks": (Nothing, self._attacks),
@@ -82,6 +87,10 @@ class ShieldAdmin:
         self._refuse_switch(request.id)
         await self._edge.guard.undo(request.id, forbid=request.forbid)
         return {"id": request.id}
+
+    async def _permit(self, request: PermitRequest) -> object:
+        site = self._web_site(request.site)
+        return {"site": site.name, "permitted": await self._edge.guard.permit(site.name)}
 
     async def _pin(self, request: PinRequest) -> object:
         self._refuse_switch(request.id)

@@ -33,7 +33,8 @@ class MitigationRow:
     passed: float | None
     """The share of them that reached the origin all the same."""
     harm: float
-    """Upper 95 % bound of the share of usual requests that it touches, as predicted."""
+    """Upper 95 % bound of the share of usual requests that it touches, as predicted; as measured where it has
+    stepped down for that."""
     reason: str
     attack: str
     features: list[str]

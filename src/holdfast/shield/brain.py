@@ -304,6 +304,7 @@ class SiteBrain:
         window = self._window(now)
         for sample in window.samples[-MOST_NEW:]:
             if not sample.verdict or sample.cleared:
+                self._innocent.pop(sample.client, None)  # those that came last at the end
                 self._innocent[sample.client] = sample.at
         if len(self._innocent) > MOST_INNOCENT:
             del self._innocent[next(iter(self._innocent))]

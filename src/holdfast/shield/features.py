@@ -52,6 +52,9 @@ class Feature(IntEnum):
 
 
 WIDTH = len(Feature)
+LONGEST_TEXT = 512
+"""Characters of a value that is kept as text."""
+_REMEMBERED = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,21 @@ TEMPLATES: tuple[Template, ...] = _templates(
 def code(value: str) -> int:
     """A value as a number of 32 bits; the same everywhere, so that it can be saved."""
     return zlib.crc32(value.encode())
+
+
+class _CodeOf(dict[str, int]):
+    """Codes of values, remembered: coding is pure, so all sites share one."""
+
+    def __missing__(self, value: str) -> int:
+        if len(self) >= _REMEMBERED:  # an attacker's random values; the usual ones are back at once
+            self.clear()
+        number = code(value)
+        if len(value) <= LONGEST_TEXT:
+            self[value] = number
+        return number
+
+
+code_of = _CodeOf()
 
 
 def empty() -> Codes:

@@ -143,8 +143,9 @@ def test_ten_thousand_paths_and_agents_cost_little(make: Make) -> None:
     assert statistics.quantiles(took, n=20)[-1] < 0.05
     assert len(made.brain.response.standing) <= MOST + 2
     assert len(pickle.dumps(made.brain)) < calm + 3_000_000
+    clean = made.brain.baseline._clean
     for feature in (Feature.AGENT, Feature.NAMES):
-        kept = made.brain.baseline._kept_texts(feature)
+        kept = clean._texts.kept(feature, clean.rows)
         assert sum(map(len, kept.values())) <= TEXT_BYTES
     assert len(pickle.dumps(made.brain.baseline)) < 2_000_000
 

@@ -227,9 +227,9 @@ def test_everything_has_a_cap() -> None:
             baseline.learn(strange, rng)
     assert len(baseline.networks(at + VISIT)) <= NEW_NETWORKS + REGULAR_NETWORKS
     assert baseline.clean_samples == SAMPLES
-    assert len(baseline._programs) <= CANDIDATES
+    assert len(baseline._programs._candidates) <= CANDIDATES
     assert len(json.dumps(baseline.document())) < 500_000
-    assert sum(len(text) for texts in baseline._texts.values() for text in texts.values()) < 300_000
+    assert baseline._clean._texts.size() < 300_000
 
 
 def test_a_crowd_of_newcomers_does_not_push_out_the_regulars() -> None:

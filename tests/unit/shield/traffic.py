@@ -1,4 +1,4 @@
-"""Made-up traffic for one site: calm visitors, crowds and floods, as counts and samples, on a clock of its own.
+"""Made-up traffic for one site: calm visitors, crowds, floods, as counts and samples, on a clock of its own.
 
 Random, but the same for the same seed. Shares and names are invented; the real log is replayed in
 ``bench/floods``.
@@ -55,6 +55,18 @@ def bot(rng: np.random.Generator, at: float) -> Sample:
     made = values("floodtool/1.0", "host:user-agent", network, "/", query=f"q{rng.integers(10**9)}")
     client = f"{network}-{number}"
     return Sample(at, "1-1", client, made, origin_ms=20, path="/", agent="floodtool/1.0")
+
+
+def named(name: str) -> Make:
+    """Another tool, from the same 5,000 sources."""
+
+    def one(rng: np.random.Generator, at: float) -> Sample:
+        made = bot(rng, at)
+        return replace(
+            made, values=values(name, f"order-of-{name}", made.values[-1], f"/{name}"), agent=name, path="/"
+        )
+
+    return one
 
 
 def mimic(rng: np.random.Generator, at: float) -> Sample:

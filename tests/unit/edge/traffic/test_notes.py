@@ -30,6 +30,8 @@ from holdfast.shield.attack import Attack
 from holdfast.shield.baseline import Baseline
 from holdfast.shield.brain import Remembered, SiteBrain
 from holdfast.shield.counts import Counts
+from holdfast.shield.evidence import Window
+from holdfast.shield.features import empty
 from holdfast.shield.phase import Phase
 from tests.unit.shield.traffic import START, visitor
 
@@ -133,6 +135,18 @@ def test_an_attack_is_taken_over_and_not_begun_again() -> None:
     assert {each.id for each in after.response.mitigations()} == {"shop-A-1", "shop-A-2"}
 
 
+def test_what_is_made_after_a_take_over_has_an_id_of_its_own() -> None:
+    """The ids end with a number, and the next agent does not know how far the one before had counted."""
+    after = brain()
+    take_over(after, stored(attack_document(attacked())), START)
+    attack = after.attack
+    assert attack is not None
+    window = Window((visitor(np.random.default_rng(1), START),), empty())
+    after.response.challenge_everybody(START, attack.id, window, "a test")
+    ids = [each.id for each in after.response.mitigations()]
+    assert ids == ["shop-A-1", "shop-A-2", "shop-A-3"]
+
+
 def test_what_has_ended_meanwhile_is_not_taken_over() -> None:
     after = brain()
     take_over(after, stored(attack_document(attacked())), START + 41)
@@ -160,7 +174,10 @@ def broken(change: Callable[[Document], object]) -> Document:
         broken(lambda document: document.pop("mitigations")),
         broken(lambda document: document["attack"].pop("id")),
         broken(lambda document: document["attack"].update(began="soon")),
+        broken(lambda document: document["attack"].update(peak="high")),
+        broken(lambda document: document["attack"].update(touched=None)),
         broken(lambda document: document["attack"].update(notes=[[1, 2, 3, 4]])),
+        broken(lambda document: document["attack"].update(notes=[["soon", "begins", "x"]])),
         broken(lambda document: document["mitigations"][1].update(action="shout")),
         broken(lambda document: document["mitigations"][0].update(until="soon")),
         broken(lambda document: document["mitigations"][0].pop("values")),
@@ -172,6 +189,20 @@ def test_a_broken_attack_is_left_out_whole(document: Document) -> None:
         take_over(after, document, START)
     assert ["attack's notes cannot be read" in each["event"] for each in logs] == [True]
     assert (after.attack, after.phase, after.response.mitigations()) == (None, Phase.CALM, ())
+
+
+@pytest.mark.parametrize("features", [("agent", "query"), ("agent", "shoe size"), ("agent",) * 40], ids=len)
+def test_a_mitigation_that_no_template_can_match_is_left_out_and_no_other(features: tuple[str, ...]) -> None:
+    """Of another version, that had other templates: HAProxy could not be told it."""
+    made = attacked()
+    made.response.put(mitigation(3, features=features, values=("1",) * len(features)), START - 20)
+    after = brain()
+    with capture_logs() as logs:
+        take_over(after, stored(attack_document(made)), START)
+    assert [(each["event"], each["id"]) for each in logs] == [
+        ("a mitigation of another version is left out", "shop-A-3")
+    ]
+    assert {each.id for each in after.response.mitigations()} == {"shop-A-1", "shop-A-2"}
 
 
 @pytest.mark.parametrize("key", ["baseline", "forbidden", "remembered"])
@@ -196,6 +227,16 @@ def test_a_broken_file_is_logged_and_left_out(tmp_path: Path, content: bytes) ->
     with capture_logs() as logs:
         assert (notes.read_site("shop"), notes.read_attacks(), notes.read_switched()) == (None, {}, set())
     assert [each["log_level"] for each in logs] == ["error"] * 3
+
+
+def test_a_file_with_any_byte_changed_is_read_as_it_was_or_left_out(tmp_path: Path) -> None:
+    notes, path, sites = Notes(tmp_path), tmp_path / "attacks.json.gz", {"shop": {"a": list(range(500))}}
+    notes.write_attacks(sites)
+    whole = path.read_bytes()
+    with capture_logs():
+        for place, byte in enumerate(whole):
+            path.write_bytes(whole[:place] + bytes([byte ^ 0xFF]) + whole[place + 1 :])
+            assert notes.read_attacks() in (sites, {}), place
 
 
 @pytest.mark.parametrize("held", [[], 5, {"version": 0}, {"version": 99, "sites": 7}], ids=str)
