@@ -18,7 +18,7 @@ from holdfast.shield.attack import Attack, Note, attack_id
 from holdfast.shield.baseline import VISIT, Baseline
 from holdfast.shield.counts import Counts, Recent
 from holdfast.shield.evidence import LEAST_GROWTH, NEW_MIX, Naming, Suffering, Window, name_excess, suffering
-from holdfast.shield.features import Feature, empty
+from holdfast.shield.features import Codes, Feature, empty
 from holdfast.shield.phase import Event, Phase, step
 from holdfast.shield.response import EVERYBODY, STRANGERS, Match, Response, signature_of
 from holdfast.shield.rhythm import Expectation
@@ -44,6 +44,10 @@ COLD_FACTOR: Final = 5.0
 """Times the rate so far: what a cold site may have without suspicion."""
 RECOVERED_SECONDS: Final = 15.0
 """After a push; by then an origin has done what it had taken before."""
+TELLING: Final = 100
+"""Clean samples without which a name says nothing of a flood that is no more requests than usual."""
+BLIND_SECONDS: Final = 8.0
+"""Of a full queue, until a site of which nothing is known is taken for attacked."""
 OVERFLOW_SECONDS: Final = 1.0
 NEW_MIX_SECONDS: Final = 1.5
 """What has no name is watched for so long first."""
@@ -212,9 +216,14 @@ class SiteBrain:
         expected = self.baseline.expected(now, seconds)
         if self.baseline.rhythm.is_warm:
             return expected
-        if self.phase is Phase.CALM and self._calm_seconds < COLD_SECONDS:
+        if self._is_blind:
             return Expectation(self._calm_rate, float("inf"))
         return Expectation(self._calm_rate, max(expected.upper, COLD_FACTOR * self._calm_rate))
+
+    @property
+    def _is_blind(self) -> bool:
+        """Nothing is known of the site: it may have come here because it is attacked."""
+        return not self.baseline.rhythm.is_warm and self._calm_seconds < COLD_SECONDS
 
     def _window(self, now: float) -> Window:
         """The samples of the last seconds, coded once each."""
@@ -240,20 +249,29 @@ class SiteBrain:
         why = ""
         if naming.names_clients and sight.leaves:
             why = f"{naming.coverage:.0%} of the excess has few fingerprints"
-        elif suffers and (naming.is_named or (suffers.overflows and seen_for > OVERFLOW_SECONDS)):
+        elif suffers and naming.is_named and (sight.leaves or len(self._normal()) >= TELLING):
+            why = suffers.why
+        elif self._is_blind and suffers.overflows and seen_for > BLIND_SECONDS:
+            why = f"{suffers.why} for {seen_for:.0f} s, and nothing is known of the site yet"
+        elif not sight.leaves:
+            pass  # few requests hold the origin up: that is for relief, and no challenge would help
+        elif suffers.overflows and seen_for > OVERFLOW_SECONDS:
             why = suffers.why
         elif suffers and is_new_mix and (suffers.overflows or seen_for > NEW_MIX_SECONDS):
             why = f"{suffers.why}; {naming.strangers:.0%} of the excess is from networks never seen"
         if why and len(window.samples) >= LEAST_ROWS:
             self._begin(now, f"{sight.rate:.0f} requests/s, usually {sight.mean:.0f}; {why}")
             self._note(now, self.response.improve(now, self._id, naming, window, self.baseline, sight.rate))
-            if suffers.overflows:
+            if suffers.overflows and (sight.leaves or self._is_blind):
                 self._fall_back(now, naming, window)
 
     def _name(self, window: Window, excess: float) -> Naming:
+        return name_excess(window, self.baseline, self._normal(), excess)
+
+    def _normal(self) -> Codes:
+        """Clean samples: of a young site, what it saw just before the suspicion too."""
         clean = self.baseline.codes
-        normal = clean if len(clean) >= YOUNG else np.vstack((clean, self._before))
-        return name_excess(window, self.baseline, normal, excess)
+        return clean if len(clean) >= YOUNG else np.vstack((clean, self._before))
 
     def _excess(self, window: Window) -> float:
         """The share of the window beyond what is usual: of requests, or, where their number is usual, of the

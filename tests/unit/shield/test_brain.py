@@ -153,3 +153,11 @@ def test_an_undone_mitigation_does_not_come_back_in_this_attack() -> None:
     made.run(5, CALM, ("flood", 2000, bot))
     assert match not in made.brain.response.standing
     assert not made.brain.undo("nothing", made.now, forbid=False)
+
+
+def test_a_site_that_comes_here_under_attack_is_defended_although_nothing_is_known_of_it() -> None:
+    made = Site(SiteBrain("shop", Baseline.new(START)))
+    made.run(15, CALM, ("flood", 2000, bot))
+    assert made.brain.attack is not None
+    assert {each.mitigation.action for each in made.brain.response.standing.values()} == {Action.CHALLENGE}
+    assert made.kept["flood"] > 2000

@@ -198,7 +198,7 @@ class Guard:
         """What has come since the site was looked at. A first look tells only where the totals stand."""
         before, last = self._totals.get(name), self._looked.get(name)
         self._totals[name], self._looked[name] = total or before or {}, now
-        if before is None or last is None:
+        if before is None or last is None or now <= last:  # the clock was set back
             return Counts(now, 0.0)
         return counters.since(before, total or before, now, max(now - last, 1e-3))
 
