@@ -79,7 +79,7 @@ def test_a_flood_that_is_planted_in_the_series_is_one_alarm(warm: WholeBrain) ->
 
     flood = Visitors(VISITS)
     only = [sample for sample in bots(60.0, 20.0, seed=1) if sample.at < 20]
-    flood.samples = lambda moments: [only[n % 40] for n in range(len(moments))]  # type: ignore[method-assign]
+    flood.samples = lambda moments: [only[n % 40] for n, _ in enumerate(moments)]  # type: ignore[method-assign]
     warm.visitors = flood
     found = replay([60] * 20 + [0] * 90, warm, warm.now + 1)
     assert len(found.raised) == len(warm.begun) == 1
