@@ -343,7 +343,7 @@ class SiteBrain:
             # Without more requests than usual the origin suffers from what it has taken before.
             if leaves and now - response.changed > (1.0 if self.sight.suffering.overflows else 3.0):
                 self._fall_back(now, naming, rest)
-        flood = response.rate + (max(0.0, passing - upper) if passing is not None else 0.0)
+        flood = response.excess(mean) + (max(0.0, passing - upper) if passing is not None else 0.0)
         self._see_end(now, flood, quiet=max(1.0, 0.05 * mean))
         self._note(now, response.renew(now))
 

@@ -31,6 +31,8 @@ STEP_SECONDS: Final = 1.0
 MEASURED_SAMPLES: Final = 100
 MEASURED_HARM: Final = 0.01
 """Of the requests from known networks; some of these take part in any flood."""
+USUAL_SWING: Final = 2.0
+"""Times the usual rate: what comes of usual requests in a few seconds."""
 UNUSED_SECONDS: Final = 60.0
 STRANGERS: Final = (("stranger",), ("1",))
 EVERYBODY: Final[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())
@@ -277,10 +279,12 @@ class Response:
     def drop(self, matches_: Iterable[Match]) -> list[str]:
         return [f"withdrawn: {words_of(match)}" for match in matches_ if self.standing.pop(match, None)]
 
-    @property
-    def rate(self) -> float:
-        """Requests/s that all of them match."""
-        return sum(each.rate for each in self.standing.values())
+    def excess(self, mean: float) -> float:
+        """Requests/s that they match, beyond what they match of the usual ``mean`` requests/s anyway: a
+        challenge of all strangers, or of everybody, always matches some."""
+        return sum(
+            max(0.0, each.rate - USUAL_SWING * each.mitigation.harm * mean) for each in self.standing.values()
+        )
 
 
 def _measured_harm(standing: Standing, window: Window) -> float | None:

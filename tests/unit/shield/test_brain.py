@@ -161,3 +161,22 @@ def test_a_site_that_comes_here_under_attack_is_defended_although_nothing_is_kno
     assert made.brain.attack is not None
     assert {each.mitigation.action for each in made.brain.response.standing.values()} == {Action.CHALLENGE}
     assert made.kept["flood"] > 2000
+
+
+def test_a_challenge_of_all_strangers_ends_with_the_flood_and_not_with_the_strangers() -> None:
+    made = site()
+    seconds_until_attack(made, ("flood", 2000, mimic))
+    made.run(5, CALM, ("flood", 2000, mimic))
+    assert ("stranger",) in {match[0] for match in made.brain.response.standing}
+    made.run(30, CALM)
+    assert ("stranger",) not in {match[0] for match in made.brain.response.standing}
+    made.run(60, CALM)
+    assert made.brain.phase is Phase.CALM
+
+
+def test_a_challenge_of_everybody_ends_with_the_flood() -> None:
+    made = Site(SiteBrain("shop", Baseline.new(START)))
+    made.run(15, CALM, ("flood", 2000, bot))
+    made.run(120, CALM)
+    assert not made.brain.response.standing
+    assert made.brain.phase is Phase.CALM
