@@ -48,6 +48,8 @@ TELLING: Final = 100
 """Clean samples without which a name says nothing of a flood that is no more requests than usual."""
 BLIND_SECONDS: Final = 8.0
 """Of a full queue, until a site of which nothing is known is taken for attacked."""
+BLIND_USUAL: Final = 0.1
+"""Of the peak: what is taken for usual there, until more is known."""
 OVERFLOW_SECONDS: Final = 1.0
 NEW_MIX_SECONDS: Final = 1.5
 """What has no name is watched for so long first."""
@@ -343,7 +345,8 @@ class SiteBrain:
             # Without more requests than usual the origin suffers from what it has taken before.
             if leaves and now - response.changed > (1.0 if self.sight.suffering.overflows else 3.0):
                 self._fall_back(now, naming, rest)
-        flood = response.excess(mean) + (max(0.0, passing - upper) if passing is not None else 0.0)
+        usual = BLIND_USUAL * attack.peak if self._is_blind else mean
+        flood = response.excess(usual) + (max(0.0, passing - upper) if passing is not None else 0.0)
         self._see_end(now, flood, quiet=max(1.0, 0.05 * mean))
         self._note(now, response.renew(now))
 

@@ -176,7 +176,9 @@ def test_a_challenge_of_all_strangers_ends_with_the_flood_and_not_with_the_stran
 
 def test_a_challenge_of_everybody_ends_with_the_flood() -> None:
     made = Site(SiteBrain("shop", Baseline.new(START)))
-    made.run(15, CALM, ("flood", 2000, bot))
+    made.run(60, CALM, ("flood", 2000, bot))
+    assert ((), ()) in made.brain.response.standing
+    assert made.brain.phase is Phase.ATTACK
     made.run(120, CALM)
     assert not made.brain.response.standing
     assert made.brain.phase is Phase.CALM
