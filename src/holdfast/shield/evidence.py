@@ -38,6 +38,9 @@ SLOWER: Final = 5.0
 LEAST_GROWTH: Final = 24.0
 GROWTH: Final = 8.0
 """Times the number of requests that are usually open."""
+UNSERVED: Final = 0.5
+"""The share of the excess of the last second that must stay open: a crowd that is served is none to suffer
+from."""
 LONG_WAIT_MS: Final = 1000.0
 FAILING: Final = 0.2
 """The share of answers that are errors of the origin."""
@@ -93,7 +96,8 @@ def suffering(
         rate = counts.overflowed / max(counts.seconds, 1e-9)
         return Suffering(f"the site's queue is full: {rate:.0f} requests/s refused", overflows=True)
     usually_open = mean * baseline.origin_ms(0.95) / 1000  # Little's law
-    if growth >= max(LEAST_GROWTH, GROWTH * usually_open):
+    unserved = UNSERVED * (counts.requests - mean * counts.seconds)
+    if growth >= max(LEAST_GROWTH, GROWTH * usually_open, unserved):
         return Suffering(f"{growth:.0f} requests more are open than a few seconds ago")
     asked = [sample for sample in window.samples if sample.origin_ms > 0]
     if len(asked) < LEAST_SAMPLES:
