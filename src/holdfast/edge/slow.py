@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from holdfast.edge.dataplane.answers import Progress
+from holdfast.model.ban import counted_as
 from holdfast.model.site import Address, Network
 
 YOUNG_SECONDS = 2
@@ -107,9 +108,6 @@ def address_of(source: str) -> Address | None:
 
 
 def client_of(source: str) -> str | None:
-    """The address under which a client is counted: IPv4, or the /64 of an IPv6 one."""
+    """The address under which a client is counted; None as in ``address_of``."""
     address = address_of(source)
-    if address is None:
-        return None
-    length = 32 if address.version == 4 else 64
-    return str(ip_network((address, length), strict=False).network_address)
+    return None if address is None else counted_as(address)

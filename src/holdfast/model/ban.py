@@ -8,7 +8,7 @@ from ipaddress import IPv6Network, ip_network
 from typing import Final
 
 from holdfast.model.errors import error
-from holdfast.model.site import Network
+from holdfast.model.site import Address, Network
 
 LONGEST_BAN: Final = timedelta(seconds=60)
 """Addresses are shared: a ban that nobody renews is over within a minute."""
@@ -36,6 +36,13 @@ def parse_network(text: str, place: str = "") -> Network:
             f"{text!r} is not a network", "write it like 192.0.2.0/24 or 2001:db8::/48", place
         ) from None
     raise error(f"{text!r} has bits set outside its prefix", f"write {meant}", place)
+
+
+def counted_as(address: Address) -> str:
+    """The text under which HAProxy counts a client: an IPv4 address, or the first address of an IPv6 /64, as
+    an IPv6 client has the whole of it to choose from."""
+    length = 32 if address.version == 4 else 64
+    return str(ip_network((address, length), strict=False).network_address)
 
 
 MAPPED: Final = IPv6Network("::ffff:0:0/96")

@@ -228,7 +228,7 @@ class SiteBrain:
         return not self.baseline.rhythm.is_warm and self._calm_seconds < COLD_SECONDS
 
     def _window(self, now: float) -> Window:
-        """The samples of the last seconds, coded once each."""
+        """The samples of the last seconds, coded."""
         while self._samples and self._samples[0].at < now - WINDOW_SECONDS:
             self._samples.popleft()
         samples = tuple(self._samples)

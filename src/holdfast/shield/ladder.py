@@ -15,8 +15,6 @@ from holdfast.shield.harm import DENY_HARM
 
 LIMIT_RATE: Final = 2.0
 """Requests a second that a limited client keeps."""
-CHALLENGE_HARM: Final = 0.25
-"""A signature that would challenge more of the usual requests than this says too little."""
 ANSWER_SECONDS: Final[dict[Action, float]] = {
     Action.OBSERVE: 0.0,
     Action.LIMIT: 20e-6,

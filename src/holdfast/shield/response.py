@@ -61,7 +61,7 @@ class Standing:
 class Response:
     """The mitigations of one site."""
 
-    def __init__(self, site: str, *, most_action: Action = Action.DROP) -> None:
+    def __init__(self, site: str) -> None:
         self.site = site
         self.standing: dict[Match, Standing] = {}
         self.forbidden: set[Match] = set()
@@ -71,7 +71,6 @@ class Response:
         self.changed = 0.0
         """When anything was pushed or stepped up."""
         self._number = 0
-        self._most_action = most_action
 
     def mitigations(self) -> tuple[Mitigation, ...]:
         return tuple(each.mitigation for each in self.standing.values())

@@ -30,6 +30,7 @@ from holdfast.edge.traffic.crawler_table import (
     claimed,
     parse_networks,
 )
+from holdfast.model.ban import counted_as
 from holdfast.model.errors import error
 
 LOOKUP_SECONDS = 2.0
@@ -135,13 +136,17 @@ class Crawlers:
             return
         if at in self._networks.get(crawler.name, _NONE):
             self._settle(at, Outcome.VERIFIED)
-        elif crawler.names and not self._others.left(_client(at), now) and _client(at) not in self._pending:
+        elif (
+            crawler.names
+            and not self._others.left(counted_as(at), now)
+            and counted_as(at) not in self._pending
+        ):
             try:
                 self._queue.put_nowait((at, crawler))
             except asyncio.QueueFull:
                 self.counts["dropped"] += 1
             else:
-                self._pending.add(_client(at))
+                self._pending.add(counted_as(at))
 
     async def run(self) -> None:
         """Check until cancelled."""
@@ -157,7 +162,7 @@ class Crawlers:
             except dns.exception.DNSException:  # nothing in an answer may end this task
                 outcome = Outcome.UNANSWERED
             finally:
-                self._pending.discard(_client(at))
+                self._pending.discard(counted_as(at))
             self._settle(at, outcome)
 
     def _settle(self, at: Address, outcome: Outcome) -> None:
@@ -168,9 +173,9 @@ class Crawlers:
             self._on_verified(str(at))
         elif outcome is Outcome.FORGED:
             self._verified.drop(str(at))
-            self._others.put(_client(at), now + FORGED_SECONDS)
+            self._others.put(counted_as(at), now + FORGED_SECONDS)
         else:
-            self._others.put(_client(at), now + UNANSWERED_SECONDS)
+            self._others.put(counted_as(at), now + UNANSWERED_SECONDS)
 
     async def _check(self, at: Address, crawler: Crawler) -> Outcome:
         """Raises DNSException."""
@@ -244,8 +249,3 @@ def _parsed(address: str) -> Address | None:
     except ValueError:
         return None
     return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
-
-
-def _client(at: Address) -> str:
-    """An IPv6 client has a whole /64 to choose addresses from: it is checked once."""
-    return str(at) if at.version == 4 else str(ipaddress.IPv6Address(int(at) >> 64 << 64))

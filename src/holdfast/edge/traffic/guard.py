@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Final
 
 import numpy as np
@@ -30,7 +30,7 @@ from holdfast.edge.traffic.alert_words import Alert
 from holdfast.edge.traffic.intake import Intake
 from holdfast.edge.traffic.notes import Notes, attack_document, brain_of, site_document, take_over
 from holdfast.edge.traffic.sampling import allot
-from holdfast.model.ban import LONGEST_BAN, Ban, parse_network
+from holdfast.model.ban import LONGEST_BAN, Ban, counted_as, parse_network
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.mitigation import Action, Mitigation
 from holdfast.model.site import Site
@@ -304,7 +304,7 @@ class Guard:
 
     def spare_crawler(self, address: str) -> None:
         """Somebody who has shown to be the crawler that he says he is: exempt for a day."""
-        client = counted_as(address)
+        client = counted_as(ip_address(address))
         self._crawlers[client] = self._clock() + CRAWLER_SECONDS
         self._spare_crawlers()
 
@@ -433,14 +433,6 @@ class Guard:
         await asyncio.to_thread(self._notes.write_switched, set(self.switched))
         now = self._clock()
         await self._reconciler.settle(self._push(site, self._brain(site, now), now))
-
-
-def counted_as(address: str) -> str:
-    """A client as HAProxy counts it: an IPv4 address, the first address of an IPv6 /64."""
-    at = ip_address(address)
-    if isinstance(at, IPv4Address):
-        return str(at)
-    return str(ip_network((int(at) >> 64 << 64, 64)).network_address)
 
 
 def idle_minutes(begin: float, end: float) -> Iterator[tuple[float, float]]:
