@@ -15,13 +15,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bench import peers
+from bench import armed, peers
 from bench.bystanders import origin
 from bench.cores import move, on, two_cores
 from bench.edge import Edge
 from bench.fleet import Fleet, hostnames_of, site_name, write
 from bench.load import wrk
-from bench.overhead_figures import BANNED, BARE, BLOCK_PAGE, GROUPS, HAPROXY, HOLDFAST, LIMIT, NGINX, PROXIED
+from bench.overhead_figures import (
+    ARMED,
+    BANNED,
+    BARE,
+    BLOCK_PAGE,
+    HAPROXY,
+    HOLDFAST,
+    LIMIT,
+    NGINX,
+    PROXIED,
+)
 from bench.probe import is_refused
 from holdfast.edge.settings import LimitSettings
 from tests.feature.lab import free_ports
@@ -48,6 +58,8 @@ class Case:
     status: int
     """0: the connection is closed without an answer."""
     worker: int
+    lines: tuple[str, ...] = ()
+    """Further lines of each request's head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +91,18 @@ def contest() -> Iterator[Contest]:
         move([agent], theirs)
         stack.enter_context(on(theirs))  # from here on we, and the load that we start
         page = len(body(edge.http, BLOCKED))
+        site = {**site_of(plain), "limits": raised(LimitSettings)}
+        attacked = stack.enter_context(armed.armed(directory / "armed", fleet, site))
+        move(attacked.edge.processes()[2], ours)
         others = {}
         with on(ours):
             for name, peer in ((NGINX, peers.nginx), (HAPROXY, peers.haproxy)):
                 others[name] = stack.enter_context(peer(directory / name, plain, SOURCE, page))
         host, limits = measured_site(edge.http)
-        yield Contest(edge, cases_of(edge.http, worker, host, others), limits, page)
-        if edge.processes()[1] != worker:
+        cases = [*cases_of(edge.http, worker, host, others), *armed_cases(attacked, others[HAPROXY])]
+        workers = worker, attacked.edge.processes()[1]
+        yield Contest(edge, cases, limits, page)
+        if (edge.processes()[1], attacked.edge.processes()[1]) != workers:
             raise RuntimeError("HAProxy was reloaded meanwhile: what was measured is not one process")
 
 
@@ -94,13 +111,18 @@ def own_sites(port: int) -> list[dict[str, Any]]:
     but so high that none refuses; one to be blocked; one with a limit of a request a second."""
     highest = raised(LimitSettings)
     lowest = {**highest, "requests_per_second": 1}
-    site = {"customer": "bench", "origins": [{"address": "127.0.0.1", "port": port}]}
+    site = site_of(port)
     return [
         {"name": "own-defaults", "hostnames": [DEFAULTS], **site},
         {"name": "own-raised", "hostnames": [RAISED], "limits": highest, **site},
         {"name": "own-blocked", "hostnames": [BLOCKED], **site},
         {"name": "own-limited", "hostnames": [LIMITED], "limits": lowest, **site},
     ]
+
+
+def site_of(port: int) -> dict[str, Any]:
+    """What all of them say, beside names and limits."""
+    return {"customer": "bench", "origins": [{"address": "127.0.0.1", "port": port}]}
 
 
 def raised(settings: type[BaseModel]) -> dict[str, int]:
@@ -152,7 +174,7 @@ def measured_site(port: int) -> tuple[str, str]:
 def cases_of(port: int, worker: int, host: str, others: dict[str, peers.Peer]) -> list[Case]:
     statuses = {PROXIED: 200, BLOCK_PAGE: peers.FORBIDDEN, LIMIT: peers.TOO_MANY, BANNED: 0}
     hosts = {PROXIED: host, BLOCK_PAGE: BLOCKED, LIMIT: LIMITED, BANNED: host}
-    cases = [Case(group, HOLDFAST, port, hosts[group], statuses[group], worker) for group in GROUPS]
+    cases = [Case(group, HOLDFAST, port, hosts[group], statuses[group], worker) for group in hosts]
     for name, peer in others.items():
         ports = {
             PROXIED: peer.ports.proxied,
@@ -160,9 +182,18 @@ def cases_of(port: int, worker: int, host: str, others: dict[str, peers.Peer]) -
             LIMIT: peer.ports.limit,
             BANNED: peer.ports.banned,
         }
-        for group in GROUPS:
+        for group in hosts:
             status = peers.FORBIDDEN if (group, name) == (BANNED, NGINX) else statuses[group]
             cases.append(Case(group, name, ports[group], host, status, peer.worker))
     nginx = others[NGINX]
     cases.append(Case(LIMIT, BARE, nginx.ports.bare, host, peers.FORBIDDEN, nginx.worker))
     return cases
+
+
+def armed_cases(attacked: armed.Armed, haproxy: peers.Peer) -> list[Case]:
+    """A site under attack, and HAProxy with the same requests."""
+    edge, lines = attacked.edge, attacked.lines
+    return [
+        Case(ARMED, HOLDFAST, edge.http, armed.HOST, 200, edge.processes()[1], lines),
+        Case(ARMED, HAPROXY, haproxy.ports.proxied, armed.HOST, 200, haproxy.worker, lines),
+    ]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -20,7 +21,8 @@ from typing import Any, Self
 
 from bench import usage
 from bench.probe import Http
-from holdfast.edge.dataplane.answers import Processes
+from holdfast.edge.dataplane.answers import Processes, map_entries
+from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.process import Master
 from tests.feature.lab import MEMORY, free_ports
 
@@ -75,11 +77,11 @@ class Edge:
     def metrics(self) -> str:
         return f"http://127.0.0.1:{self._metrics}/metrics"
 
-    def up(self) -> None:
-        """Start the agent; returns at once."""
+    def up(self, program: str = "holdfast") -> None:
+        """Start the agent, by the module that is its program; returns at once."""
         with (self.directory / "agent.log").open("ab") as log:
             self._agent = subprocess.Popen(
-                [sys.executable, "-m", "holdfast", "up", "--config", str(self.directory / "holdfast.toml")],
+                [sys.executable, "-m", program, "up", "--config", str(self.directory / "holdfast.toml")],
                 stdout=log,
                 stderr=log,
             )
@@ -118,10 +120,22 @@ class Edge:
             time.sleep(0.5)
 
     def _servers(self) -> int:
+        return self._show("servers state").count(" slot")
+
+    def _show(self, what: str) -> str:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(os.fspath(self.scan_socket))
-            connection.sendall(b"show servers state\n")
-            return connection.makefile("rb").read().count(b" slot")
+            connection.sendall(f"show {what}\n".encode())
+            return connection.makefile(encoding="utf-8").read()
+
+    def held(self, name: str) -> dict[str, str]:
+        """What HAProxy holds of a map."""
+        return dict(map_entries(self._show(f"map {self.run_dir}/maps/{name}.map")))
+
+    def signing_key(self) -> tuple[str, str]:
+        """The id and the text of the key by which HAProxy signs clearances."""
+        name = self.held(Maps.KEY_IDS)["now"].partition("|")[0]
+        return name, self.held(Maps.KEYS)[name]
 
     def haproxy_age(self) -> float:
         """Seconds since HAProxy was started."""
@@ -140,6 +154,12 @@ class Edge:
     def cpu(self) -> usage.Cpu:
         assert self._agent is not None
         return usage.cpu(self._agent.pid, self._haproxy())
+
+    def used_by_others(self) -> float:
+        """Seconds of processor time that others have used on this machine so far, or a constant more."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)  # every wrk is a process of its own
+        used = self.cpu()
+        return used.machine - used.family - ended.ru_utime - ended.ru_stime
 
     def _haproxy(self) -> list[int]:
         """The numbers of HAProxy's processes, the master's first."""

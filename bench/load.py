@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.bystanders import Visits, end, visits
@@ -20,17 +21,17 @@ WAIT = struct.pack("ll", SPARE_SECONDS, 0)
 RESET = struct.pack("ii", 1, 0)
 
 
-def wrk(port: int, host: str, seconds: float) -> Visits:
-    """One thread, ``CONNECTIONS`` connections, for about so long; for longer where a machine is so busy that
+def wrk(port: int, host: str, seconds: float, lines: Sequence[str] = ()) -> Visits:
+    """``lines`` are further lines of each request's head. One thread, ``CONNECTIONS`` connections, for about so long; for longer where a machine is so busy that
     wrk did not come to its first answer. Raises RuntimeError when there is none at all."""
     for longer in (1, 4, 16):
-        words = _wrk(port, host, longer * seconds)
+        words = _wrk(port, [f"Host: {host}", *lines], longer * seconds)
         if words and (seen := visits(words)).requests:
             return seen
     raise RuntimeError(f"no answer at port {port} for {host}; wrk said: {words}")
 
 
-def _wrk(port: int, host: str, seconds: float) -> str:
+def _wrk(port: int, lines: Sequence[str], seconds: float) -> str:
     """wrk itself counts in whole seconds, so that it is interrupted, which it notices within a tenth of one.
     It says nothing if that happens before it has begun."""
     process = subprocess.Popen(
@@ -39,8 +40,7 @@ def _wrk(port: int, host: str, seconds: float) -> str:
             "-t1",
             f"-c{CONNECTIONS}",
             f"-d{int(seconds) + SPARE_SECONDS}s",
-            "-H",
-            f"Host: {host}",
+            *(part for line in lines for part in ("-H", line)),
             f"http://127.0.0.1:{port}/",
         ],
         stdout=subprocess.PIPE,

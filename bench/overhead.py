@@ -1,14 +1,13 @@
 """What Holdfast costs beside nginx and HAProxy: ``python -m bench.overhead [--quick]``.
 
-The processor time of each request passed on, with the whole chain and 100,000 hostnames known, and of each
-refusal: a block page, a limit, a banned connection. All in one run, in turns; the last line is JSON.
+The processor time of each request passed on, with the whole chain and 100,000 hostnames known, the same for a
+site under attack, and of each refusal: a block page, a limit, a banned connection. All in one run, in turns; the last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import signal
 import sys
 import time
@@ -22,9 +21,9 @@ from types import FrameType
 from bench import overhead_report as report
 from bench import usage
 from bench.contest import HOSTNAMES, SOURCE, Case, Contest, ban, contest
-from bench.edge import Edge
 from bench.load import attempts, wrk
 from bench.overhead_figures import (
+    ARMED,
     BANNED,
     BLOCK_PAGE,
     GROUPS,
@@ -32,6 +31,7 @@ from bench.overhead_figures import (
     HOLDFAST,
     LIMIT,
     NGINX,
+    PASSED,
     PROXIED,
     Sample,
     as_json,
@@ -59,8 +59,8 @@ class Pace:
     longest: int
 
 
-QUICK = Pace(7, {PROXIED: 0.7, BLOCK_PAGE: 0.2, LIMIT: 0.2, BANNED: 0.2}, 2.0, 120)
-FULL = Pace(9, {PROXIED: 3.0, BLOCK_PAGE: 1.5, LIMIT: 1.5, BANNED: 1.0}, 10.0, 900)
+QUICK = Pace(7, {PROXIED: 0.7, ARMED: 0.7, BLOCK_PAGE: 0.2, LIMIT: 0.2, BANNED: 0.2}, 2.0, 120)
+FULL = Pace(9, {PROXIED: 3.0, ARMED: 3.0, BLOCK_PAGE: 1.5, LIMIT: 1.5, BANNED: 1.0}, 10.0, 900)
 
 
 def say(words: str) -> None:
@@ -79,9 +79,9 @@ def main() -> None:
         say("all run; first what they use while nobody asks them anything")
         idle = at_rest(running.cases, pace.rest)
         say("everything is asked once, to warm up")
-        began, before = time.monotonic(), used_by_others(running.edge)
+        began, before = time.monotonic(), running.edge.used_by_others()
         samples = measure(running, pace)
-        others = (used_by_others(running.edge) - before) / (time.monotonic() - began)
+        others = (running.edge.used_by_others() - before) / (time.monotonic() - began)
     told = report.conditions(samples, running.limits, running.page, idle, others)
     print(report.terminal(samples, told))
     if not quick:
@@ -102,13 +102,6 @@ def at_rest(cases: Sequence[Case], seconds: float) -> dict[str, float]:
     before = {who: usage.spent(worker) for who, worker in workers.items()}
     time.sleep(seconds)
     return {who: (usage.spent(worker) - before[who]) / seconds for who, worker in workers.items()}
-
-
-def used_by_others(edge: Edge) -> float:
-    """Seconds of processor time that others have used on this machine so far, or a constant more."""
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)  # every wrk is a process of its own
-    used = edge.cpu()
-    return used.machine - used.family - ended.ru_utime - ended.ru_stime
 
 
 def measure(running: Contest, pace: Pace) -> list[Sample]:
@@ -138,12 +131,12 @@ def sample(case: Case, number: int, seconds: float) -> Sample:
         if tried.let_in:
             raise RuntimeError(f"{name}: {tried.let_in} of {tried.made} connections were not refused")
         return Sample(case.group, case.who, number, tried.made, tried.seconds, used)
-    seen = wrk(case.port, case.host, seconds)
+    seen = wrk(case.port, case.host, seconds, case.lines)
     used = usage.spent(case.worker) - before
-    check = check_passed if case.group == PROXIED else check_refused
+    check = check_passed if case.group in PASSED else check_refused
     check(name, seen.requests, seen.refused, seen.broken)
     with closing(Http(case.port)) as client:  # wrk does not tell which status it was
-        if (status := client.status(case.host)) != case.status:
+        if (status := client.status(case.host, lines=case.lines)) != case.status:
             raise RuntimeError(f"{name}: answered with {status}, not with {case.status}")
     return Sample(case.group, case.who, number, seen.requests, seen.seconds, used)
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-PROXIED, BLOCK_PAGE, LIMIT, BANNED = "proxied", "block_page", "limit", "banned_connection"
-GROUPS = (PROXIED, BLOCK_PAGE, LIMIT, BANNED)
+PROXIED, ARMED, BLOCK_PAGE, LIMIT, BANNED = "proxied", "armed", "block_page", "limit", "banned_connection"
+GROUPS = (PROXIED, ARMED, BLOCK_PAGE, LIMIT, BANNED)
+PASSED = (PROXIED, ARMED)
 REFUSALS = (BLOCK_PAGE, LIMIT, BANNED)
 HOLDFAST, NGINX, HAPROXY, BARE = "Holdfast", "nginx", "HAProxy", "nginx 403"
 """``BARE``: nginx refusing with its own few words, the cheapest that it has; beside the limits."""
@@ -118,6 +119,9 @@ def as_json(samples: Sequence[Sample], notes: dict[str, Any]) -> dict[str, Any]:
         seen = ratio(samples, PROXIED, other)
         result[f"cpu_ratio_vs_{name}"] = round(seen.median, 3)
         result[f"cpu_ratio_vs_{name}_spread"] = seen.rounded(3)
+    armed = ratio(samples, ARMED, HAPROXY)
+    result["cpu_ratio_armed"] = round(armed.median, 3)
+    result["cpu_ratio_armed_spread"] = armed.rounded(3)
     held = {group: ratio(samples, group, FORBIDDEN_BY[group]) for group in REFUSALS}
     result["refuse_ratio_vs_nginx_403"] = {group: round(seen.median, 3) for group, seen in held.items()}
     result["refuse_ratio_vs_nginx_403_spread"] = {group: seen.rounded(3) for group, seen in held.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Sequence
 
 SECONDS = 10.0
 UNVERIFIED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -24,12 +25,14 @@ class Http:
         self._source = source
         self._socket: socket.socket | None = None
 
-    def status(self, host: str, path: str = "/") -> int:
-        """The status of one GET. Raises ConnectionError when the connection is refused or cut."""
+    def status(self, host: str, path: str = "/", lines: Sequence[str] = ()) -> int:
+        """The status of one GET; ``lines`` are further lines of its head. Raises ConnectionError when the
+        connection is refused or cut."""
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), SECONDS, (self._source, 0))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        told = "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *lines, "", ""])
+        self._socket.sendall(told.encode())
         head, body = self._head(self._socket)
         fields = dict(line.lower().partition(b": ")[::2] for line in head.split(b"\r\n")[1:])
         while len(body) < int(fields.get(b"content-length", 0)):

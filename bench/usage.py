@@ -63,6 +63,13 @@ def spent(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
 
 
+def threads(pid: int) -> list[float]:
+    """Seconds of processor time that each thread of a process has used, the first one's first
+    (/proc/PID/task/TID/schedstat)."""
+    tasks = sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda task: int(task.name))
+    return [int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks]
+
+
 def children(pid: int) -> list[int]:
     """The processes that it has started and that live, the oldest first."""
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

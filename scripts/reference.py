@@ -93,7 +93,8 @@ def commands_page() -> str:
             continue
         lines += [f"## `{path}`\n", "```text", command.get_help(context), "```\n"]
     lines.append(
-        "Exit status: 0 done; 1 the answer is no (`doctor`, `edge diff`); 2 a mistake, with its remedy.\n"
+        "Exit status: 0 done; 1 the answer is no (`doctor`, `edge diff`, `drill`);"
+        " 2 a mistake, with its remedy.\n"
     )
     return NOTE + "\n".join(lines)
 

@@ -129,6 +129,9 @@ declare -A WHY=(
     [slowhttptest]="slow clients, in all the ways that made them known"
     [openssl]="test certificates and a TLS client"
     [chromium]="the browser of the browser tests"
+    [git]="clones over HTTPS through a challenged site, in the tests"
+    [newsboat]="a feed reader that meets a challenge, in the tests"
+    [httpie]="a JSON client that meets a challenge, in the tests"
     [iproute2]="network namespaces and socket figures (ip, ss)"
     [nftables]="the firewall by which fail2ban and CrowdSec refuse, in namespaces of their own"
     [fail2ban]="a peer in bench/floods"
@@ -138,7 +141,8 @@ declare -A WHY=(
 )
 wanted=(haproxy ca-certificates)
 if [ "$MODE" != run ]; then
-    wanted+=(nginx-light curl wrk nghttp2-client slowhttptest openssl chromium iproute2)
+    wanted+=(nginx-light curl wrk nghttp2-client slowhttptest openssl chromium iproute2
+        git newsboat httpie)
 fi
 if [ "$MODE" = bench ]; then
     wanted+=(nftables fail2ban python3-pyinotify crowdsec crowdsec-firewall-bouncer)

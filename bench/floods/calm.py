@@ -184,7 +184,7 @@ class WholeBrain:
         """A fifth of a second, with the data plane that the brain believes in."""
         brain, was_calm = self.brain, self.brain.phase is Phase.CALM
         seen = [self._judged(replace(each, at=now - 0.5 / TICKS)) for each in samples]
-        counts = Counts(now, 1 / TICKS, len(seen), touched=sum(each.touched for each in seen))
+        counts = Counts(now, 1 / TICKS, len(seen), denied=sum(each.touched for each in seen))
         brain.tick(now, counts, seen, self._rng)
         if was_calm and brain.phase is not Phase.CALM:
             self.suspicions.append(now)

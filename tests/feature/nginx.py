@@ -1,9 +1,10 @@
-"""A real nginx as origin, for load that the Python origin could not carry."""
+"""A real nginx as origin: for load that the Python origin could not carry, and for a site of files."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.feature.lab import free_ports
 
 CONFIGURATION = """\
 daemon off;
+user {user};
 worker_processes 1;
 pid {directory}/nginx.pid;
 error_log {directory}/nginx.log;
@@ -24,7 +26,7 @@ http {{
   uwsgi_temp_path {directory}/uwsgi;
   scgi_temp_path {directory}/scgi;
   keepalive_requests 1000000;
-  server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }}
+  server {{ listen 127.0.0.1:{port}; location / {{ {answer} }} }}
 }}
 """
 
@@ -32,9 +34,25 @@ http {{
 @asynccontextmanager
 async def nginx_origin(directory: Path, body: str = "x" * 1024) -> AsyncIterator[int]:
     """nginx answering every request with ``body``; yields its port."""
+    async with _nginx(directory, f'return 200 "{body}";') as port:
+        yield port
+
+
+@asynccontextmanager
+async def nginx_files(directory: Path, root: Path) -> AsyncIterator[int]:
+    """nginx with the files of a folder; yields its port."""
+    types = "types { application/rss+xml xml; application/json json; }"
+    async with _nginx(directory, f"root {root}; {types}") as port:
+        yield port
+
+
+@asynccontextmanager
+async def _nginx(directory: Path, answer: str) -> AsyncIterator[int]:
     (port,) = free_ports(1)
     configuration = directory / "nginx.conf"
-    configuration.write_text(CONFIGURATION.format(directory=directory, port=port, body=body))
+    # Its worker, too, must be able to read what only this account can.
+    user = getpass.getuser()
+    configuration.write_text(CONFIGURATION.format(directory=directory, port=port, answer=answer, user=user))
     process = await asyncio.create_subprocess_exec("nginx", "-c", str(configuration), "-p", str(directory))
     try:
         for _ in range(100):

@@ -77,10 +77,11 @@ class Ground:
         found = await self.edge.runtime.scan(f"show map {self.edge.places.map(name)}")
         return dict(answers.map_entries(found))
 
-    async def key(self) -> str:
-        """The key of clearances."""
+    async def key(self) -> tuple[str, str]:
+        """The id and the text of the key that signs clearances."""
         ids = await self.held(Maps.KEY_IDS)
-        return (await self.held(Maps.KEYS))[ids["now"]]
+        name = ids["now"].partition("|")[0]
+        return name, (await self.held(Maps.KEYS))[name]
 
 
 @asynccontextmanager

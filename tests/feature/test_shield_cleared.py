@@ -3,6 +3,7 @@ what is counted. Nobody but the edge can make one."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.feature.shielding import OTHER, SHOP, Ground, mitigation, sightless
 from tests.feature.wire import connect
 
 PASSED, ASKED = 200, 403
-HEAD = {"alg": "HS256", "typ": "JWT", "kid": "1"}
+TYPE = {"alg": "HS256", "typ": "JWT"}
 
 
 async def shown(ground: Ground, *values: str, host: str = SHOP, source: str = "127.0.0.1") -> int:
@@ -28,33 +29,37 @@ async def test_a_clearance_that_nobody_gave_is_worth_nothing(tmp_path: Path) -> 
     """Forged in all the ways that are known of JSON Web Tokens (RFC 8725), ended, or another site's."""
     async with sightless(tmp_path) as ground:
         await ground.put(mitigation())
-        key, sid = await ground.key(), ground.sid()
-        good = token(key, sid)
-        head, body, signature = good.split(".")
-        wide = coded(b'{"site":"' + sid.encode() + b'","exp":9999999999,"jti":"x"}')
+        key = await ground.key()
+        kid, sid = key[0], ground.sid()
+        head = TYPE | {"kid": kid}
+        good = token(key)
+        first, body, signature = good.split(".")
+        wide = coded(b'{"host":"shop.test","exp":9999999999,"jti":"x"}')
         bad = {
             "no token": "x",
             "empty": "",
             "only dots": "..",
-            "another key": token("0" * 64, sid),
-            "the empty key": token("", sid),
-            "the key's id as a key": token("1", sid),
-            "alg none": token(key, sid, header=HEAD | {"alg": "none"}),
+            "another key": token((kid, "0" * 64)),
+            "the empty key": token((kid, "")),
+            "the key's id as a key": token((kid, kid)),
+            "yesterday's id": token((str(int(kid) - 1), key[1])),
+            "alg none": token(key, header=head | {"alg": "none"}),
             "alg none with a signature": f"{coded(b'{}')}.{body}.{signature}",
-            "alg HS512": token(key, sid, header=HEAD | {"alg": "HS512"}),
-            "alg none, kid": f'{coded(b"""{"alg":"none","kid":"1"}""")}.{body}.',
-            "another kid": token(key, sid, header=HEAD | {"kid": "2"}),
-            "no kid": token(key, sid, header={"alg": "HS256", "typ": "JWT"}),
-            "ended": token(key, sid, seconds=-1),
-            "ended long ago": token(key, sid, seconds=-100_000),
-            "no end": token(key, sid, exp=None),
-            "another site's": token(key, ground.sid("other")),
-            "no site's": token(key, ""),
-            "begins like the site": token(key, sid + "0"),
-            "changed": f"{head}.{wide}.{signature}",
+            "alg HS512": token(key, header=head | {"alg": "HS512"}),
+            "alg none, kid": f"{coded(json.dumps({'alg': 'none', 'kid': kid}).encode())}.{body}.",
+            "another kid": token(key, header=head | {"kid": "2"}),
+            "no kid": token(key, header=TYPE),
+            "ended": token(key, seconds=-1),
+            "ended long ago": token(key, seconds=-100_000),
+            "no end": token(key, exp=None),
+            "another host's": token(key, OTHER),
+            "no host's": token(key, ""),
+            "begins like the host": token(key, SHOP + "0"),
+            "the site's id for its host": token(key, sid),
+            "changed": f"{first}.{wide}.{signature}",
             "cut": good[:-1],
-            "no signature": f"{head}.{body}.",
-            "two parts": f"{head}.{body}",
+            "no signature": f"{first}.{body}.",
+            "two parts": f"{first}.{body}",
         }
         for what, value in bad.items():
             assert await shown(ground, value) == ASKED, what
@@ -65,26 +70,26 @@ async def test_a_clearance_that_nobody_gave_is_worth_nothing(tmp_path: Path) -> 
         assert cleared == [False] * len(bad) + [True, False]
 
 
-async def test_a_clearance_is_its_sites_own(tmp_path: Path) -> None:
+async def test_a_clearance_is_its_hosts_own(tmp_path: Path) -> None:
     """Although one key signs those of all sites."""
     async with sightless(tmp_path) as ground:
         await ground.put(mitigation())
         await ground.put(mitigation(), name="other")
-        key, sids = await ground.key(), (ground.sid(), ground.sid("other"))
-        for host, sid in ((SHOP, sids[0]), (OTHER, sids[1])):
-            seen = [await shown(ground, token(key, each), host=host) for each in sids]
-            assert seen == [PASSED if each == sid else ASKED for each in sids]
+        key, hosts = await ground.key(), (SHOP, OTHER)
+        for host in hosts:
+            seen = [await shown(ground, token(key, each), host=host) for each in hosts]
+            assert seen == [PASSED if each == host else ASKED for each in hosts]
 
 
 async def test_a_clearance_spares_the_challenge_only(tmp_path: Path) -> None:
     """What is denied stays denied."""
     async with sightless(tmp_path) as ground:
-        value = token(await ground.key(), ground.sid())
+        value = token(await ground.key())
         for action, expected in ((Action.OBSERVE, 200), (Action.CHALLENGE, 200), (Action.DENY, 403)):
             await ground.put(mitigation(action))
             assert await shown(ground, value) == expected, action
         totals = await ground.totals()
-        assert [totals[f"gpc{int(each)}"] for each in Verdict] == [1, 0, 1, 0, 0]
+        assert [totals[f"gpc{int(each)}"] for each in Verdict] == [1, 0, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("action", [Action.CHALLENGE, Action.OBSERVE])
@@ -93,10 +98,10 @@ async def test_who_is_cleared_is_counted_by_his_clearance(tmp_path: Path, action
     limits = {"requests_per_second": 1, "burst": 10}
     async with sightless(tmp_path, limits) as ground:
         await ground.put(mitigation(action))
-        key, sid = await ground.key(), ground.sid()
+        key = await ground.key()
 
         async def seen(number: str, source: str, count: int) -> list[int]:
-            line = cookie(token(key, sid, number=number))
+            line = cookie(token(key, number=number))
             async with connect(ground.lab.http, source=source) as wire:
                 return [(await wire.get(b"/", SHOP, line)).status for _ in range(count)]
 
@@ -113,12 +118,12 @@ async def test_who_is_cleared_is_counted_by_his_clearance(tmp_path: Path, action
 async def test_the_stricter_limit_is_the_clearances_too(tmp_path: Path) -> None:
     async with sightless(tmp_path) as ground:
         await ground.put(mitigation(Action.LIMIT))
-        key, sid = await ground.key(), ground.sid()
+        key = await ground.key()
         seen: dict[str, list[int]] = {}
         for number in ("one", "two"):
             for source in ("127.0.0.1", "127.0.0.2"):
                 async with connect(ground.lab.http, source=source) as wire:
-                    line = cookie(token(key, sid, number=number))
+                    line = cookie(token(key, number=number))
                     found = [(await wire.get(b"/", SHOP, line)).status for _ in range(15)]
                     seen.setdefault(number, []).extend(found)
         for number, found in seen.items():
@@ -130,7 +135,7 @@ async def test_the_clearance_among_other_cookies(tmp_path: Path) -> None:
     """In one line, in several, over HTTP/2 in pieces; the site's own cookies reach it as they were."""
     async with sightless(tmp_path) as ground:
         await ground.put(mitigation())
-        value = token(await ground.key(), ground.sid())
+        value = token(await ground.key())
         for lines in (
             [f"Cookie: a=1; __holdfast={value}; b=2"],
             ["Cookie: a=1", f"Cookie: __holdfast={value}"],
@@ -142,9 +147,9 @@ async def test_the_clearance_among_other_cookies(tmp_path: Path) -> None:
 
 
 async def test_the_name_of_the_newest_key_is_no_key(tmp_path: Path) -> None:
-    """The map of keys says under ``now`` which one is used: that id is known to everybody."""
+    """Another map says under ``now`` which one is used: that id is known to everybody."""
     async with sightless(tmp_path) as ground:
         await ground.put(mitigation())
-        header = {"alg": "HS256", "typ": "JWT", "kid": "now"}
-        value = token("1", ground.sid(), header=header)
+        kid, _ = await ground.key()
+        value = token((kid, kid), header=TYPE | {"kid": "now"})
         assert (await ask(ground.lab, "127.0.0.1", SHOP, "/", cookie(value))).status == 403

@@ -221,7 +221,7 @@ def test_bad_input_is_told_with_a_remedy(listening: Shell, words: list[str], exp
 
 
 def test_a_quiet_edge_says_so(listening: Shell) -> None:
-    assert told(listening, "attacks") == "no attack since the agent's start\n"
+    assert told(listening, "attacks") == "no attack in the last 30 days\n"
     assert told(listening, "mitigations", "a") == "no mitigation is in force\n"
     time.sleep(0.3)
     state = {row["name"]: row for row in json.loads(told(listening, "status", "--json"))["sites"]}

@@ -123,8 +123,9 @@ async def test_the_next_agent_takes_the_attack_over(shell: Shell, monkeypatch: p
                     assert {each.id for each in edge.guard.mitigations()} == ends.keys()
                     assert set((flood.statuses - before).keys()) == {403}, "no gap"
                     flood.rate = 0
-                    await eventually(lambda: edge.guard.past, 20)
-                    assert [each.id for each in edge.guard.past] == [left["attack"]["id"]]
+                    await eventually(lambda: brain.attack is None, 20)
+                    (attack,) = await edge.guard.archivist.attacks()
+                    assert (attack.id, attack.ended is None) == (left["attack"]["id"], False)
                     assert not edge.guard.mitigations()
                 assert set(people.statuses) == {200}
 

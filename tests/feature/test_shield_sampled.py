@@ -57,7 +57,7 @@ async def test_what_is_refused_is_told(tmp_path: Path) -> None:
         await ground.sample()
         await ground.put(mitigation(name="m-5"))
         assert await told("127.0.0.5") == (403, "m-5", False)
-        value = token(await ground.key(), ground.sid())
+        value = token(await ground.key())
         assert await told("127.0.0.5", "/", cookie(value)) == (200, "m-5", True)
         await ground.put(mitigation(Action.DENY, name="m-6"))
         assert await told("127.0.0.6") == (403, "m-6", False)

@@ -149,7 +149,7 @@ async def test_each_action(tmp_path: Path) -> None:
             assert _reached(ground) - reached == (expected == 200)
             assert ("x-holdfast-challenge" in answer.headers) == (action is Action.CHALLENGE)
             if action is Action.DENY:
-                assert b"(it-is-deny)" in answer.body
+                assert b'"id":"it-is-deny.' in answer.body
                 assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("60", "no-store")
             assert (await ask(ground.lab, host=OTHER)).status == 200
             await ground.sample()

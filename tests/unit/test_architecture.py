@@ -23,7 +23,11 @@ LAYERS: dict[str, frozenset[str]] = {
     "edge": frozenset({"fleet", "shield", "ledger", "model"}),
     "control": frozenset({"fleet", "shield", "ledger", "model"}),
     "desk": frozenset({"control", "fleet", "shield", "ledger", "model"}),
-    "cli": frozenset({"demo", "edge", "control", "desk", "fleet", "shield", "ledger", "model"}),
+    "drill": frozenset({"edge", "shield", "model"}),
+    "replay": frozenset({"edge", "shield", "model"}),
+    "cli": frozenset(
+        {"demo", "drill", "replay", "edge", "control", "desk", "fleet", "shield", "ledger", "model"}
+    ),
 }
 ALONE = {"model", "ledger"}
 WITH_DJANGO = {"control", "desk", "cli"}
@@ -36,9 +40,17 @@ PURE = (
     "holdfast.shield",
     *(f"holdfast.ledger.{name}" for name in ("merkle", "note", "checkpoint", "tiles")),
     *(f"holdfast.edge.{name}" for name in ("check_origin", "least_http")),
+    *(f"holdfast.edge.{name}" for name in ("attack_sketch", "attack_words", "explain", "words")),
+    *(f"holdfast.drill.{name}" for name in ("plan", "parties", "target", "tally", "result")),
+    *(f"holdfast.drill.{name}" for name in ("verdict", "words")),
+    "holdfast.edge.drill_facts",
+    *(f"holdfast.replay.{name}" for name in ("access_log", "telling", "order", "sieve", "flood", "pace")),
+    *(f"holdfast.replay.{name}" for name in ("judge", "tally", "answering", "replayed", "run")),
+    *(f"holdfast.replay.{name}" for name in ("attack_report", "report", "document")),
     *(f"{DATAPLANE}.{name}" for name in ("render", "rules", "pages", "page_words", "plan", "commands")),
     *(f"{DATAPLANE}.{name}" for name in ("effect", "picture", "facts", "slots", "answers", "reasons")),
     *(f"{DATAPLANE}.{name}" for name in ("limits", "origin_page", "challenge_page", "verdicts")),
+    *(f"{DATAPLANE}.{name}" for name in ("challenge_script", "challenge_style", "challenge_words")),
     *(f"holdfast.edge.traffic.{name}" for name in ("records", "sampling", "counters", "alert_words")),
 )
 IMPURE = (

@@ -5,12 +5,15 @@ from __future__ import annotations
 import click
 
 from holdfast import __version__
-from holdfast.cli.attack import attacks, under_attack
+from holdfast.cli.attack import attack, attacks, under_attack
 from holdfast.cli.ban import ban, unban
 from holdfast.cli.block import block, blocks, unblock
 from holdfast.cli.doctor import doctor
+from holdfast.cli.drill import drill
 from holdfast.cli.edge import edge
+from holdfast.cli.explain import explain
 from holdfast.cli.mitigation import mitigation, mitigations
+from holdfast.cli.replay import replay
 from holdfast.cli.site import site
 from holdfast.cli.status import status
 from holdfast.cli.up import down, up
@@ -24,6 +27,6 @@ def main() -> None:
 
 for command in (
     *(up, down, status, doctor, block, unblock, blocks, ban, unban, site, edge),
-    *(attacks, under_attack, mitigations, mitigation),
+    *(attacks, attack, explain, under_attack, mitigations, mitigation, drill, replay),
 ):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""``holdfast attacks`` and ``under-attack``: the incidents, and the owner's switch."""
+"""``holdfast attacks``, ``attack`` and ``under-attack``: the incidents, one of them, the owner's switch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from pathlib import Path
 import click
 
 from holdfast.cli.common import ask, config_option, shows_mistakes
+from holdfast.cli.picture import check_place, write_picture
+from holdfast.edge.attack_plot import Format
+from holdfast.edge.attack_sketch import sketch
+from holdfast.edge.attack_words import attack_as_text
 from holdfast.edge.shield_status import AttackRow, attacks_as_text
+from holdfast.shield.record import read_record
 
 
 @click.command()
@@ -16,12 +21,50 @@ from holdfast.edge.shield_status import AttackRow, attacks_as_text
 @config_option
 @shows_mistakes
 def attacks(as_json: bool, config: Path | None) -> None:
-    """List the attacks since the agent's start, the newest last; those that go on come at the end."""
+    """List the attacks of the last 30 days, the newest last; also those that go on."""
     answer = ask(config, "attacks")
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
     click.echo(attacks_as_text(AttackRow(**row) for row in answer))
+
+
+@click.group()
+def attack() -> None:
+    """One attack: what happened, in words and drawn."""
+
+
+@attack.command()
+@click.argument("id")
+@click.option(
+    "--json", "as_json", is_flag=True, help="For programs: the whole record; times in unix seconds."
+)
+@click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Draw it there, as a picture.")
+@click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Draw it there, to any scale.")
+@config_option
+@shows_mistakes
+def show(id: str, as_json: bool, png: Path | None, svg: Path | None, config: Path | None) -> None:
+    """Tell the story of attack ID: what confirmed it, what was done and when, whom that touched, and what
+    reached the origin.
+
+    ID may be the beginning of one, or 'last'.
+    """
+    given: tuple[tuple[Path | None, Format], ...] = (png, "png"), (svg, "svg")
+    wanted = [(path, form) for path, form in given if path is not None]
+    for path, form in wanted:
+        check_place(path, form)
+    document = ask(config, "attack", id=id)
+    record = read_record(document)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(attack_as_text(record))
+        click.echo(f"\n{sketch(record)}" if record.rows else "\nIts course is not known.")
+    for path, form in wanted:
+        write_picture(record, path, form)
+        click.echo(f"\ndrawn: {path}", err=as_json)
+    if not wanted and not as_json:
+        click.echo(f"\ndraw it with: holdfast attack show {record.attack.id} --png {record.attack.id}.png")
 
 
 @click.command("under-attack")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import json
 import os
@@ -22,6 +24,7 @@ R = TypeVar("R")
 
 USUAL_PLACES = (Path("holdfast.toml"), Path("/etc/holdfast/holdfast.toml"), Path("var/demo/holdfast.toml"))
 ANSWER_SECONDS = 150
+LONGEST_ANSWER = 1 << 24
 
 config_option = click.option(
     "--config",
@@ -66,21 +69,52 @@ def find_config(given: Path | None) -> Path:
 
 def ask(config: Path | None, do: str, **fields: Any) -> Any:
     """Ask the running agent; returns its result. Raises HoldfastError with its mistakes."""
-    configuration = read_configuration(find_config(config))
-    root = Path(configuration.edge.run_dir) if configuration.edge.run_dir else default_root()
-    path = root / "agent.sock"
+    path = agent_socket(config)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_SECONDS)
             connection.connect(os.fspath(path))
-            connection.sendall(json.dumps({"do": do, **fields}).encode() + b"\n")
+            connection.sendall(_request(do, fields))
             line = connection.makefile("rb").readline()
-    except PermissionError as refused:
-        raise error(
-            f"no permission to speak to the agent at {path}", "use the account that runs it (sudo)"
-        ) from refused
     except OSError as refused:
-        raise error(f"no agent runs here ({path}: {refused})", "start it with 'holdfast up'") from refused
+        raise _unheard(path, refused) from refused
+    return _result(line)
+
+
+async def ask_meanwhile(path: Path, do: str, **fields: Any) -> Any:
+    """As ``ask``, while something else goes on. ``path``: of ``agent_socket``."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(os.fspath(path), limit=LONGEST_ANSWER)
+            with contextlib.closing(writer):
+                writer.write(_request(do, fields))
+                line = await reader.readline()
+    except (OSError, ValueError) as refused:
+        raise _unheard(path, refused) from refused
+    return _result(line)
+
+
+def agent_socket(config: Path | None) -> Path:
+    """Where the agent of this configuration listens. Raises HoldfastError."""
+    configuration = read_configuration(find_config(config))
+    root = Path(configuration.edge.run_dir) if configuration.edge.run_dir else default_root()
+    return root / "agent.sock"
+
+
+def _request(do: str, fields: dict[str, Any]) -> bytes:
+    return json.dumps({"do": do, **fields}).encode() + b"\n"
+
+
+def _unheard(path: Path, refused: Exception) -> HoldfastError:
+    if isinstance(refused, PermissionError):
+        return error(f"no permission to speak to the agent at {path}", "use the account that runs it (sudo)")
+    return error(
+        f"no agent runs here ({path}: {refused})",
+        "start it with 'holdfast up', or try it with 'holdfast up --demo'",
+    )
+
+
+def _result(line: bytes) -> Any:
     if not line:
         raise error("the agent ended before it answered", "'holdfast status' tells whether it is back")
     answer = json.loads(line)

@@ -56,6 +56,7 @@ INTRODUCTION = """\
     see it            http://{host}:{http}/        (TLS, self-signed: https://{host}:{https}/)
                       curl http://{host}:{http}/
     watch it          .venv/bin/holdfast status
+    attack it         .venv/bin/holdfast drill     (half a minute; this machine only)
     block it          .venv/bin/holdfast block gazette --ground "Terms of service, section 4" --by "on duty"
                       curl -i http://{host}:{http}/
                       curl -i -H 'Accept: application/json' -H 'Accept-Language: ar' http://{host}:{http}/

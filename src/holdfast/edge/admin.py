@@ -2,7 +2,7 @@
 
 A Unix socket of mode 0600 in the run directory; one JSON object a line each way. A request names what to
 ``do``; the answer holds ``result`` or ``mistakes``, each with its remedy. What concerns the shield is in
-``shield_admin``.
+``shield_admin``, what a drill asks in ``drill_admin``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 from holdfast.edge.admin_request import Nothing, Operations, Request
 from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane.runtime import RuntimeLostError
+from holdfast.edge.drill_admin import DrillAdmin
 from holdfast.edge.settings import dotted
 from holdfast.edge.shield_admin import ShieldAdmin
 from holdfast.edge.status import take_snapshot
@@ -94,6 +95,7 @@ class Admin:
             "remove_site": (NameRequest, self._remove_site),
             "site_secret": (SecretRequest, self._site_secret),
             **ShieldAdmin(edge).operations,
+            **DrillAdmin(edge).operations,
         }
 
     async def serve(self) -> None:

@@ -40,6 +40,8 @@ from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
 from holdfast.edge.supervise import Supervisor
 from holdfast.edge.traffic.alerts import Alerts
+from holdfast.edge.traffic.archive import Archive
+from holdfast.edge.traffic.archivist import Archivist
 from holdfast.edge.traffic.crawlers import Crawlers
 from holdfast.edge.traffic.guard import Guard
 from holdfast.edge.traffic.intake import Intake
@@ -164,10 +166,12 @@ class Edge:
             self.reconciler,
             intake,
             Notes(self.state / "shield"),
+            Archivist(Archive(self.state / "shield" / "records.db")),
             tell=self.alerts.tell,
             consider=self.crawlers.consider,
             watch_only=settings.shield == "watch",
         )
+        self._stack.push_async_callback(self.guard.close)
         self.guard.begin()
 
     async def _in_step(self) -> None:
@@ -273,10 +277,11 @@ class Edge:
                     self.supervisor.distrust("somebody else has changed HAProxy")
 
     async def _keep_time(self) -> None:
-        """What has expired is tidied up; HAProxy stopped acting on it by its own clock."""
+        """What has expired is tidied up; HAProxy stopped acting on it by its own clock. Each day has its
+        key."""
         while True:
             enforcements, bans, cleared = self.desired.expired(self.clock())
-            units: set[Unit] = set()
+            units = self.roster.renew_keys(self.clock())
             for enforcement in enforcements:
                 log.info("a block has ended", id=enforcement.id, scope=str(enforcement.scope))
                 try:
@@ -352,15 +357,12 @@ class Edge:
         gone = [name for name in old.sites if name not in new.sites]
         changed = [site for name, site in new.sites.items() if self.desired.sites.get(name) != site]
         taken_over = dict.fromkeys(name for name in new.sites if name not in old.sites)
-        units: set[Unit] = set()
-        if old.provider != new.provider:
-            units = set(map(unit_of, self._blocked_scopes()))
-        self.configuration, self.desired.provider = new, new.provider
+        self.configuration, units = new, self.desired.put_provider(new.provider)
         try:
             await self._exchange(gone, changed, taken_over, units)
         except HoldfastError:
-            self.configuration, self.desired.provider = old, old.provider
-            self.reconciler.want(units)
+            self.configuration = old
+            self.reconciler.want(units | self.desired.put_provider(old.provider))
             raise
         return {"removed": len(gone), "changed": len(changed)}
 

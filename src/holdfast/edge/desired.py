@@ -7,6 +7,7 @@ scope (all paths of a site together, as they share an entry), one banned or allo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from ipaddress import ip_network
@@ -32,10 +33,8 @@ class Desired:
         places: Places,
         provider: Provider,
         signing_key: Callable[[str], bytes] = lambda _: b"",
-        clearance_key: str = "",
     ) -> None:
-        """``signing_key``: the present key of a site that wants its requests signed, by its name;
-        ``clearance_key``: what clearances are signed with, text."""
+        """``signing_key``: the present key of a site that wants its requests signed, by its name."""
         self._places = places
         self._signing_key = signing_key
         self.provider = provider
@@ -48,13 +47,21 @@ class Desired:
         self.bans: dict[Network, Ban] = {}
         self.cleared: dict[Network, datetime] = {}
         """Sources that have been cleared on some site, and until when."""
-        self.shielded = Shielded(clearance_key)
+        self.shielded = Shielded()
         self._allowed: dict[Network, set[str]] = {}
         self._scopes: dict[Unit, set[str]] = {}
 
     def customers(self) -> dict[str, int]:
         """The numbers of the customers that have a site here."""
         return {self.sites[name].customer: number.customer for name, number in self.ids.items()}
+
+    def put_provider(self, provider: Provider) -> set[Unit]:
+        """Who visitors are told protects the sites; returns the units touched."""
+        if provider == self.provider:
+            return set()
+        self.provider = provider
+        blocks = {unit_of(each.scope) for each in self.enforcements.values()}
+        return blocks | self.shielded.put_contact(contact_of(provider))
 
     def put_site(self, site: Site, site_id: SiteId, slot: str) -> set[Unit]:
         """Add or replace a site; returns the units touched."""
@@ -178,6 +185,12 @@ class Desired:
                 del self._allowed[network]
             touched.add((SOURCE, str(network)))
         return touched
+
+
+def contact_of(provider: Provider) -> str:
+    """Whom a program that is challenged may turn to: text that is safe in JSON, on one line."""
+    text = f"{provider.name}, {provider.url}" if provider.url else provider.name
+    return json.dumps(" ".join(text.split()))[1:-1]
 
 
 def unit_of(scope: Scope) -> Unit:

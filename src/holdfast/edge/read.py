@@ -24,6 +24,8 @@ class Held:
     occupied: frozenset[str] = frozenset()
     """The slots with a server in them."""
     meta: dict[str, str] = field(default_factory=dict)
+    key_id: str = ""
+    """Of the key that signs clearances."""
 
 
 async def read_picture(runtime: Runtime, places: Places, maps: Iterable[str] = ORDER) -> Picture:
@@ -59,7 +61,7 @@ async def read_meta(runtime: Runtime, places: Places) -> dict[str, str]:
 
 async def read_held(runtime: Runtime, places: Places) -> Held:
     """What a running HAProxy tells a new agent. Raises RuntimeLostError."""
-    held = await read_maps(runtime, places, (Maps.CLEARED, Maps.BANS, Maps.BACKENDS))
+    held = await read_maps(runtime, places, (Maps.CLEARED, Maps.BANS, Maps.BACKENDS, Maps.KEY_IDS))
     servers = answers.server_states(await runtime.scan("show servers state"), {})
     return Held(
         bans=dict(held.map(Maps.BANS)),
@@ -67,6 +69,7 @@ async def read_held(runtime: Runtime, places: Places) -> Held:
         backends=dict(held.map(Maps.BACKENDS)),
         occupied=frozenset(slot for slot, _ in servers),
         meta=await read_meta(runtime, places),
+        key_id=dict(held.map(Maps.KEY_IDS)).get("now", "").partition("|")[0],
     )
 
 

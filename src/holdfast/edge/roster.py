@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from holdfast.edge.configuration import Configuration, Mistakes, build_site
 from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.slots import SlotPool, capacity
-from holdfast.edge.desired import Desired, Unit
+from holdfast.edge.desired import Desired, Unit, contact_of
 from holdfast.edge.read import Held
-from holdfast.edge.secret import clearance_key, origin_key
+from holdfast.edge.secret import clearance_keys, origin_key
 from holdfast.edge.settings import SiteSettings, explain
 from holdfast.edge.store import Store
 from holdfast.model.ban import Ban, parse_network
@@ -34,12 +34,14 @@ class Roster:
     """Owns the desired state and the slots of one edge."""
 
     def __init__(self, configuration: Configuration, places: Places, store: Store) -> None:
-        self.desired = Desired(places, configuration.provider, self.signing_key, clearance_key(store.secret))
+        self.desired = Desired(places, configuration.provider, self.signing_key)
         self.pools: dict[Service, SlotPool] = {}
         self._store = store
 
     def load(self, configuration: Configuration, held: Held, now: datetime) -> None:
         """Everything there is at a start."""
+        self.renew_keys(now, held.key_id)
+        self.desired.shielded.put_contact(contact_of(configuration.provider))
         for source, until in held.bans.items():
             if until.isdigit() and int(until) > now.timestamp():
                 with contextlib.suppress(HoldfastError):  # not ours; the first reading removes it
@@ -62,6 +64,13 @@ class Roster:
             )
         for site in sites.values():
             self.desired.put_site(site, ids[site.name], self._slot(site, str(ids[site.name])))
+
+    def renew_keys(self, now: datetime, before: str = "") -> set[Unit]:
+        """The keys of clearances at this time (see ``secret.clearance_keys``), where another one signs by
+        now; returns the units touched."""
+        shielded = self.desired.shielded
+        keys = clearance_keys(self._store.secret, now.timestamp(), before)
+        return shielded.put_keys(keys) if keys.current != shielded.keys.current else set()
 
     def signing_key(self, name: str, ahead: int = 0) -> bytes:
         """The present key of a site's signatures; ``ahead``: that many renewals later."""

@@ -1,4 +1,5 @@
-"""The edge's secret, and the keys that follow from it: each site's for signing requests to its origin.
+"""The edge's secret, and the keys that follow from it: each site's for signing requests to its origin, and
+each day's for signing challenges and clearances.
 
 The secret lies beside the database and not in it, so that a copy of the database gives no key away.
 """
@@ -9,7 +10,10 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from holdfast.model.errors import error
 
@@ -48,9 +52,36 @@ def _write(path: Path, secret: bytes) -> None:
     draft.rename(path)
 
 
-def clearance_key(secret: bytes) -> str:
-    """What clearances are signed with: text, as HAProxy keeps it in a map."""
-    return hmac.digest(secret, b"clearance", hashlib.sha256).hex()
+KEY_SECONDS: Final = 86_400
+"""For so long a key signs what is new; it is honoured before and after that, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearanceKeys:
+    """What clearances and challenges are signed with. Edges of one secret have the same keys."""
+
+    current: str
+    """The id of the key that signs."""
+    honoured: Mapping[str, str]
+    """Id → key, text; the one that signs among them."""
+
+
+NO_KEYS: Final = ClearanceKeys("", {})
+
+
+def clearance_keys(secret: bytes, now: float, before: str = "") -> ClearanceKeys:
+    """The keys at a time (unix). That of yesterday is still honoured, as it may have signed a moment ago, and
+    that of tomorrow already, as another edge's clock may be ahead. ``before``: the id that a HAProxy without
+    an agent has gone on signing with."""
+    today = int(now // KEY_SECONDS)
+    honoured = [str(day) for day in (today - 1, today, today + 1)]
+    if before.isdigit() and before not in honoured:
+        honoured.append(before)
+    return ClearanceKeys(str(today), {day: _clearance_key(secret, day) for day in honoured})
+
+
+def _clearance_key(secret: bytes, day: str) -> str:
+    return hmac.digest(secret, f"clearance|{day}".encode(), hashlib.sha256).hex()
 
 
 def origin_key(secret: bytes, site: str, generation: int) -> bytes:

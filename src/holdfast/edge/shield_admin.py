@@ -1,7 +1,7 @@
 """What people ask of the shield over the admin socket: what is in force and why, to undo, forbid, permit, pin
 or add a mitigation, and the owner's switch.
 
-Not here: how it is done (``traffic.guard``), how it looks (``shield_status``).
+Not here: how it is done (``traffic.guard``), how it looks (``shield_status``), what was (``record_admin``).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Final
 
 from pydantic import Field
 
-from holdfast.edge.admin_request import Nothing, Operations, Request
+from holdfast.edge.admin_request import Operations, Request
 from holdfast.edge.agent import Edge
-from holdfast.edge.shield_status import attack_row, mitigation_rows
+from holdfast.edge.record_admin import RecordAdmin
+from holdfast.edge.shield_status import mitigation_rows
 from holdfast.edge.traffic.alert_words import plain
 from holdfast.model.errors import error
 from holdfast.model.mitigation import AUTOMATIC, Action
@@ -72,7 +73,7 @@ class ShieldAdmin:
             "permit_mitigations": (PermitRequest, self._permit),
             "pin_mitigation": (PinRequest, self._pin),
             "add_mitigation": (AddRequest, self._add),
-            "attacks": (Nothing, self._attacks),
+            **RecordAdmin(edge).operations,
             "under_attack": (SwitchRequest, self._switch),
         }
 
@@ -109,12 +110,6 @@ class ShieldAdmin:
         until, by = self._until(request.seconds), _author(request.by)
         made = await self._edge.guard.add(site.name, request.action, (), (), until, by, plain(request.reason))
         return {"id": made.id, "until": until.isoformat(), "watches": self._watches(site)}
-
-    async def _attacks(self, _: Nothing) -> object:
-        guard = self._edge.guard
-        going_on = [brain.attack for brain in guard.brains.values() if brain.attack is not None]
-        listed = [*guard.past, *sorted(going_on, key=lambda attack: attack.began)]
-        return [asdict(attack_row(each)) for each in listed]
 
     async def _switch(self, request: SwitchRequest) -> object:
         site = self._web_site(request.site)

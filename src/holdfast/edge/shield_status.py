@@ -153,7 +153,7 @@ def _harm(row: MitigationRow) -> str:
 
 def attacks_as_text(rows: Iterable[AttackRow]) -> str:
     blocks = [_attack(row) for row in rows]
-    return "\n".join(blocks) if blocks else "no attack since the agent's start"
+    return "\n".join(blocks) if blocks else "no attack in the last 30 days"
 
 
 def _attack(row: AttackRow) -> str:

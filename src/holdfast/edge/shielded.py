@@ -10,17 +10,18 @@ from typing import Final
 from holdfast.edge.dataplane.facts import SiteId
 from holdfast.edge.dataplane.limits import entry, slots_of
 from holdfast.edge.dataplane.picture import Maps, Picture
-from holdfast.edge.dataplane.verdicts import familiar_facts, shield_facts
+from holdfast.edge.dataplane.verdicts import familiar_facts, key_facts, shield_facts
+from holdfast.edge.secret import NO_KEYS, ClearanceKeys
 from holdfast.model.mitigation import Mitigation
 from holdfast.model.site import Site
 from holdfast.shield.features import Feature
 
-MITIGATIONS, FAMILIAR, SAMPLING, CRAWLER, KEYS = "mitigations", "familiar", "sampling", "crawler", "keys"
-KINDS: Final = frozenset((MITIGATIONS, FAMILIAR, SAMPLING, CRAWLER, KEYS))
+MITIGATIONS, FAMILIAR, SAMPLING, CRAWLER = "mitigations", "familiar", "sampling", "crawler"
+DIFFICULTY, KEYS, CONTACT = "difficulty", "keys", "contact"
+KINDS: Final = frozenset((MITIGATIONS, FAMILIAR, SAMPLING, CRAWLER, DIFFICULTY, KEYS, CONTACT))
 Unit = tuple[str, str]
 EVERYBODY: Final = "-"
 """The name under which requests for unknown hosts are sampled."""
-KEY_ID: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,10 @@ class Known:
 
 
 class Shielded:
-    """Mitigations, known traffic and sampling by the name of a site; verified crawlers; the key of
-    clearances."""
+    """Mitigations, known traffic, sampling and difficulty by the name of a site; verified crawlers; the keys
+    of clearances; whom programs that are challenged may turn to."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self) -> None:
         self.mitigations: dict[str, tuple[Mitigation, ...]] = {}
         self.lingering: set[str] = set()
         """Sites without a mitigation whose challenge's links are still honoured."""
@@ -45,7 +46,10 @@ class Shielded:
         self.sampling: dict[str, int] = {}
         """How many of ten thousand requests, where it is not all."""
         self.crawlers: set[str] = set()
-        self._key = key
+        self.difficulty: dict[str, int] = {}
+        """The most tries that a proof of work takes, where it is not the least."""
+        self.keys = NO_KEYS
+        self.contact = ""
 
     def put_mitigations(self, site: str, mitigations: tuple[Mitigation, ...], *, lingers: bool) -> set[Unit]:
         """All that is in force for a site; returns the units touched."""
@@ -79,9 +83,32 @@ class Shielded:
         self.crawlers = set(crawlers)
         return {(CRAWLER, client) for client in touched}
 
+    def put_difficulty(self, site: str, tries: int | None) -> set[Unit]:
+        """None: the least."""
+        if self.difficulty.get(site) == tries:
+            return set()
+        if tries is None:
+            del self.difficulty[site]
+        else:
+            self.difficulty[site] = tries
+        return {(DIFFICULTY, site)}
+
+    def put_keys(self, keys: ClearanceKeys) -> set[Unit]:
+        touched: set[Unit] = set() if keys == self.keys else {(KEYS, "")}
+        self.keys = keys
+        return touched
+
+    def put_contact(self, contact: str) -> set[Unit]:
+        touched: set[Unit] = set() if contact == self.contact else {(CONTACT, "")}
+        self.contact = contact
+        return touched
+
     def units(self) -> Iterator[Unit]:
-        if self._key:
+        if self.keys.current:
             yield (KEYS, "")
+        if self.contact:
+            yield (CONTACT, "")
+        yield from ((DIFFICULTY, name) for name in self.difficulty)
         yield from ((MITIGATIONS, name) for name in {*self.mitigations, *self.lingering})
         yield from ((FAMILIAR, name) for name in self.known)
         yield from ((SAMPLING, name) for name in self.sampling)
@@ -89,14 +116,16 @@ class Shielded:
 
     def of_site(self, name: str) -> set[Unit]:
         """The units that go where the site goes."""
-        every = {(MITIGATIONS, name), (FAMILIAR, name), (SAMPLING, name)}
+        every = {(kind, name) for kind in (MITIGATIONS, FAMILIAR, SAMPLING, DIFFICULTY)}
         return every & set(self.units())
 
     def facts(self, unit: Unit, ids: Mapping[str, SiteId], sites: Mapping[str, Site]) -> Picture:
         """What HAProxy should hold for ``unit``; nothing for a site that is not there."""
         kind, name = unit
         if kind == KEYS:
-            return Picture(maps={(Maps.KEY_IDS, "now"): KEY_ID, (Maps.KEYS, KEY_ID): self._key})
+            return key_facts(self.keys.current, self.keys.honoured)
+        if kind == CONTACT:
+            return Picture(maps={(Maps.CONTACT, "now"): self.contact} if self.contact else {})
         if kind == CRAWLER:
             return Picture(maps={(Maps.CRAWLERS, name): "1"} if name in self.crawlers else {})
         sid = EVERYBODY if name == EVERYBODY else str(ids[name]) if name in ids else None
@@ -105,6 +134,9 @@ class Shielded:
         if kind == SAMPLING:
             rate = self.sampling.get(name)
             return Picture(maps={(Maps.SAMPLES, sid): str(rate)} if rate is not None else {})
+        if kind == DIFFICULTY:
+            tries = self.difficulty.get(name)
+            return Picture(maps={(Maps.DIFFICULTY, sid): str(tries)} if tries is not None else {})
         if kind == FAMILIAR:
             known = self.known.get(name)
             return familiar_facts(sid, known.values, known.networks, known.friends) if known else Picture()

@@ -16,7 +16,7 @@ import structlog
 from holdfast.edge.dataplane.answers import Processes
 from holdfast.edge.dataplane.disk import Disk
 from holdfast.edge.dataplane.picture import Picture
-from holdfast.edge.dataplane.process import Master, alive
+from holdfast.edge.dataplane.process import Master, alive, let_traffic_first
 from holdfast.edge.dataplane.render import Frame, files
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
 from holdfast.edge.reconcile import Reconciler
@@ -49,6 +49,8 @@ class Supervisor:
         self._reconciler = reconciler
         self._reloading = asyncio.Lock()
         self._writing = asyncio.Lock()
+        self._ordered: int | None = None
+        """The worker whose threads know which of them go first."""
         self._boot = secrets.token_hex(8)
         self._rendered = -1  # what lies on disk at an adoption may be of any age
 
@@ -172,6 +174,11 @@ class Supervisor:
                 elif not alive(found.master if found else self.processes.master):
                     log.warning("HAProxy is gone; starting it", last_words=self._master.last_words())
                     await self._restart()
+                worker = self.processes.worker
+                if worker not in (None, self._ordered) and let_traffic_first(
+                    worker, self.frame.traffic_threads
+                ):
+                    self._ordered = worker
             self._master.trim_log()
 
     async def _restart(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 MOST_NOTES = 200
 
@@ -51,3 +52,32 @@ class Attack:
 def attack_id(site: str, at: float) -> str:
     """Unique on an edge: a site has one attack at a time, and they last for longer than a second."""
     return f"{site}-{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%S}"
+
+
+def attack_document(attack: Attack) -> dict[str, Any]:
+    """As JSON can hold it."""
+    return {
+        "id": attack.id,
+        "site": attack.site,
+        "began": attack.began,
+        "ended": attack.ended,
+        "why": attack.why,
+        "peak": attack.peak,
+        "usual": attack.usual,
+        "touched": attack.touched,
+        "reached": attack.reached,
+        "notes": [list(note) for note in attack.notes],
+    }
+
+
+def read_attack(document: Mapping[str, Any]) -> Attack:
+    """The inverse. Raises KeyError, TypeError or ValueError."""
+    ended = document["ended"]
+    return Attack(
+        id=str(document["id"]),
+        site=str(document["site"]),
+        why=str(document["why"]),
+        ended=None if ended is None else float(ended),
+        notes=[Note(float(at), kind, str(words)) for at, kind, words in document["notes"]],
+        **{name: float(document[name]) for name in ("began", "peak", "usual", "touched", "reached")},
+    )

@@ -42,6 +42,9 @@ __all__ = [  # with the caps of its parts
     "Friend",
 ]
 
+FEW = 32
+"""Samples whose networks are looked up one by one, as all known ones need not be sorted for them."""
+
 _values_of: Callable[[Sample], tuple[str, ...]] = attrgetter("values")
 
 
@@ -128,8 +131,12 @@ class Baseline:
         codes = np.empty((rows, WIDTH), dtype=np.uint32)
         count = rows * (WIDTH - 1)
         codes[:, :-1] = np.fromiter(map(code_of.__getitem__, flat), np.uint32, count).reshape(rows, -1)
-        at = np.fromiter((sample.at for sample in samples), np.float64, rows)
-        codes[:, -1] = self._networks.strangers(codes[:, Feature.NETWORK], at)
+        if rows <= FEW:
+            knows = self._networks.knows
+            codes[:, -1] = [not knows(each.values[Feature.NETWORK], each.at, 1) for each in samples]
+        else:
+            at = np.fromiter((sample.at for sample in samples), np.float64, rows)
+            codes[:, -1] = self._networks.strangers(codes[:, Feature.NETWORK], at)
         return codes
 
     # Learning.

@@ -34,6 +34,7 @@ SETTLE_SECONDS: Final = 0.4
 LEARNED_AFTER: Final = 30.0
 """Seconds after which calm samples are learned: the beginning of a flood must not be."""
 LEARNED_PER_TICK: Final = 10
+MOST_UNLEARNED: Final = 2000
 BEFORE_SECONDS: Final = 1.0
 """So long before a suspicion a flood may have begun."""
 GROWTH_SECONDS: Final = 3.0
@@ -96,9 +97,11 @@ class Sight:
 class SiteBrain:
     """``tick`` is all there is to call; ``response.mitigations()`` is what should be in force then."""
 
-    def __init__(self, site: str, baseline: Baseline) -> None:
+    def __init__(self, site: str, baseline: Baseline, unknown: frozenset[Feature] = frozenset()) -> None:
+        """``unknown``: features that its samples never tell."""
         self.site = site
         self.baseline = baseline
+        self.unknown = unknown
         self.phase = Phase.CALM
         self.response = Response(site)
         self.attack: Attack | None = None
@@ -108,7 +111,7 @@ class SiteBrain:
         self.remembered: dict[Match, Remembered] = {}
         self._recent = Recent()
         self._samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
-        self._unlearned: deque[Sample] = deque(maxlen=2000)
+        self._unlearned: deque[Sample] = deque(maxlen=MOST_UNLEARNED)
         self._before = empty()
         """Of a young site, the calm samples before the suspicion: all that it has to tell what is usual."""
         self._visiting: set[str] = set()
@@ -177,11 +180,16 @@ class SiteBrain:
             self._calm_seconds = min(self._calm_seconds + counts.seconds, CALM_RATE_SECONDS)
             fade = counts.seconds / self._calm_seconds
             self._calm_rate += fade * (counts.requests / counts.seconds - self._calm_rate)
-        self._unlearned.extend(sample for sample in samples if not sample.arrived)
+        waiting = [sample for sample in samples if not sample.arrived]
+        if len(self._unlearned) > MOST_UNLEARNED / 2:  # were it full, all would be pushed out unlearned
+            room = MOST_UNLEARNED / 2 * counts.seconds / LEARNED_AFTER
+            waiting = waiting[:: int(len(waiting) / max(room, 1.0)) + 1]
+        self._unlearned.extend(waiting)
+        most = LEARNED_PER_TICK * max(1, round(counts.seconds / TICK_SECONDS))
         ready: list[Sample] = []
         while self._unlearned and self._unlearned[0].at < now - LEARNED_AFTER:
             sample = self._unlearned.popleft()
-            if not sample.verdict and len(ready) < LEARNED_PER_TICK:
+            if not sample.verdict and len(ready) < most:
                 ready.append(sample)
         if ready:
             self.baseline.learn(ready, rng)
@@ -268,7 +276,7 @@ class SiteBrain:
                 self._fall_back(now, naming, window)
 
     def _name(self, window: Window, excess: float) -> Naming:
-        return name_excess(window, self.baseline, self._normal(), excess)
+        return name_excess(window, self.baseline, self._normal(), excess, self.unknown)
 
     def _normal(self) -> Codes:
         """Clean samples: of a young site, what it saw just before the suspicion too."""
@@ -345,10 +353,16 @@ class SiteBrain:
             # Without more requests than usual the origin suffers from what it has taken before.
             if leaves and now - response.changed > (1.0 if self.sight.suffering.overflows else 3.0):
                 self._fall_back(now, naming, rest)
-        usual = BLIND_USUAL * attack.peak if self._is_blind else mean
-        flood = response.excess(usual) + (max(0.0, passing - upper) if passing is not None else 0.0)
+        flood = response.excess(self.usual_rate) + (max(0.0, passing - upper) if passing is not None else 0.0)
         self._see_end(now, flood, quiet=max(1.0, 0.05 * mean))
         self._note(now, response.renew(now))
+
+    @property
+    def usual_rate(self) -> float:
+        """Requests/s without the flood, as far as is known."""
+        if self._is_blind:
+            return BLIND_USUAL * self.attack.peak if self.attack else 0.0
+        return self.sight.mean
 
     def _passing(self, now: float) -> float | None:
         """Requests/s that no mitigation touches; None where it is too early to tell."""
@@ -411,6 +425,18 @@ class SiteBrain:
         self.news.append((self.attack, self.attack.note(now, "ends", words)))
         self.attack = None
         self._go(event, now)
+
+    def end_drill(self, now: float) -> None:
+        """Before the next drill: a person's attack on himself is ended and not remembered."""
+        remembered = dict(self.remembered)
+        self._end(now, Event.ORDERED, "it was a drill, and another one begins")
+        self.remembered = remembered
+        if self._returns:
+            self._returns.pop()
+
+    def unlearn(self) -> None:
+        """Forget what waits to be learned: it was no usual traffic."""
+        self._unlearned.clear()
 
     def known_networks(self, now: float) -> frozenset[str]:
         """Those that are no strangers to the data plane: all that came in calm, a moment ago too, so that

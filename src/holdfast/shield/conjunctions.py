@@ -40,17 +40,30 @@ class Conjunctions:
 
     ``least_rows`` and ``least_weight``: what requests of the window must show a conjunction, at least, for
     it to be frequent. The order of the requests does not matter where sums of their weights are exact.
+    ``unknown``: features that nothing is known of; no conjunction holds one.
     """
 
     def __init__(
-        self, window: Codes, weights: Weights, normal: Codes, *, least_rows: int, least_weight: float
+        self,
+        window: Codes,
+        weights: Weights,
+        normal: Codes,
+        *,
+        least_rows: int,
+        least_weight: float,
+        unknown: frozenset[Feature] = frozenset(),
     ) -> None:
         self._weights = weights
         self._least_rows = least_rows
         self._least_weight = least_weight
         self._columns = np.concatenate((window, normal)).T.copy()
         self._known: dict[tuple[Feature, ...], Values] = {}
-        self._each = [self._values(template.features) for template in TEMPLATES]
+        self._each = [
+            self._values(each.features)
+            if unknown.isdisjoint(each.features)
+            else self._none(len(each.features))
+            for each in TEMPLATES
+        ]
         counts = [len(each.codes) for each in self._each]
         self._starts = list(accumulate(counts, initial=0))
         self.templates: Ids = np.repeat(np.arange(len(TEMPLATES)), counts)

@@ -21,8 +21,18 @@ class Counts:
     """Requests refused as the queue was full, or a client's share while the site is busy."""
     open: float = 0
     """Requests open at its end, waiting ones too."""
-    touched: float = 0
-    """Requests that a mitigation challenged, denied or dropped."""
+    challenged: float = 0
+    denied: float = 0
+    dropped: float = 0
+    earned: float = 0
+    """Clearances that were given."""
+    refused: float = 0
+    """Requests refused for anything else: over a client's limit, or blocked."""
+
+    @property
+    def touched(self) -> float:
+        """Requests that a mitigation kept from the origin."""
+        return self.challenged + self.denied + self.dropped
 
 
 class Recent:
@@ -51,7 +61,8 @@ class Recent:
             return Counts(0.0, 0.0)
         newest = self._spans[-1]
         begin = max(newest.at - seconds, since) - 1e-3
-        total, requests, waited, overflowed, touched = 0.0, 0.0, 0.0, 0.0, 0.0
+        total, requests, waited, overflowed = 0.0, 0.0, 0.0, 0.0
+        challenged, denied, dropped, earned, refused = 0.0, 0.0, 0.0, 0.0, 0.0
         for each in reversed(self._spans):
             if each.at - each.seconds < begin:
                 break
@@ -59,5 +70,12 @@ class Recent:
             requests += each.requests
             waited += each.waited
             overflowed += each.overflowed
-            touched += each.touched
-        return Counts(newest.at, total, requests, waited, overflowed, newest.open, touched)
+            challenged += each.challenged
+            denied += each.denied
+            dropped += each.dropped
+            earned += each.earned
+            refused += each.refused
+        return Counts(
+            *(newest.at, total, requests, waited, overflowed, newest.open),
+            *(challenged, denied, dropped, earned, refused),
+        )

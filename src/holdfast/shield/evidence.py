@@ -126,6 +126,8 @@ class Naming:
     findings: tuple[Finding, ...] = ()
     clients: int = 0
     """How many clients the window's requests with one of these fingerprints come from."""
+    unknown: frozenset[Feature] = frozenset()
+    """Features that nothing is known of."""
 
     @property
     def coverage(self) -> float:
@@ -135,7 +137,7 @@ class Naming:
     def names_clients(self) -> bool:
         """Most of the excess has one fingerprint or a few, and many clients share it: it is neither a crowd,
         nor one visitor who opens a page full of pictures."""
-        gains = sum(finding.gain for finding in self.findings if is_fingerprint(finding))
+        gains = sum(finding.gain for finding in self.findings if is_fingerprint(finding, self.unknown))
         return gains >= NAMED and self.clients >= LEAST_CLIENTS
 
     @property
@@ -143,9 +145,15 @@ class Naming:
         return self.coverage >= NAMED
 
 
-def name_excess(window: Window, baseline: Baseline, normal: Codes, excess: float) -> Naming:
-    """``excess``: the share of the window's requests beyond the usual rate, 0–1. ``normal``: clean
-    samples."""
+def name_excess(
+    window: Window,
+    baseline: Baseline,
+    normal: Codes,
+    excess: float,
+    unknown: frozenset[Feature] = frozenset(),
+) -> Naming:
+    """``excess``: the share of the window's requests beyond the usual rate, 0–1. ``normal``: clean samples.
+    ``unknown``: features that nothing is known of; they name nobody."""
     if len(window.samples) < LEAST_SAMPLES or excess <= 0:
         return Naming(excess, 0.0)
     weights = window.weights
@@ -159,21 +167,25 @@ def name_excess(window: Window, baseline: Baseline, normal: Codes, excess: float
         min(excess, 1.0),
         most_harm=MOST_HARM,
         least_coverage=LEAST_COVERAGE,
+        unknown=unknown,
     )
     if len(normal) < YOUNG:  # what is absent in most requests names nobody
         findings = tuple(each for each in findings if any(each.signature.codes))
-    return Naming(excess, strangers, findings, _clients_of(findings, window))
+    return Naming(excess, strangers, findings, _clients_of(findings, window, unknown), unknown)
 
 
-def is_fingerprint(finding: Finding) -> bool:
-    """Whether it says who asks."""
-    return not CLIENT_FEATURES.isdisjoint(finding.signature.template.features)
+def is_fingerprint(finding: Finding, unknown: frozenset[Feature] = frozenset()) -> bool:
+    """Whether it says who asks. Where the names of headers are unknown, ``PRESENCE`` does not: it tells of a
+    query and a referer only, and so what is asked for."""
+    told = CLIENT_FEATURES - unknown - ({Feature.PRESENCE} if Feature.NAMES in unknown else set())
+    return not told.isdisjoint(finding.signature.template.features)
 
 
-def _clients_of(findings: Sequence[Finding], window: Window) -> int:
+def _clients_of(findings: Sequence[Finding], window: Window, unknown: frozenset[Feature]) -> int:
     matched = np.zeros(len(window.samples), dtype=np.bool_)
-    for finding in filter(is_fingerprint, findings):
-        matched |= matches(window.codes, finding.signature)
+    for finding in findings:
+        if is_fingerprint(finding, unknown):
+            matched |= matches(window.codes, finding.signature)
     return len({window.samples[row].client for row in np.flatnonzero(matched)})
 
 

@@ -70,7 +70,8 @@ class Response:
         """What a person does not want in this attack."""
         self.changed = 0.0
         """When anything was pushed or stepped up."""
-        self._number = 0
+        self.made = 0
+        """How many it has made: their ids end with a number, and none is used twice."""
 
     def mitigations(self) -> tuple[Mitigation, ...]:
         return tuple(each.mitigation for each in self.standing.values())
@@ -160,12 +161,12 @@ class Response:
         harm: float,
     ) -> str:
         taken = {each.mitigation.id for each in self.standing.values()}
-        self._number += 1
-        while f"{attack}-{self._number}" in taken:
-            self._number += 1
+        self.made += 1
+        while f"{attack}-{self.made}" in taken:
+            self.made += 1
         since = datetime.fromtimestamp(now, UTC)
         mitigation = Mitigation(
-            id=f"{attack}-{self._number}",
+            id=f"{attack}-{self.made}",
             site=self.site,
             action=action,
             features=match[0],

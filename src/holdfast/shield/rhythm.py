@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,8 @@ HEADROOM = 8.0
 weeks, so that whoever is never noticed drives it up by e^((8 - 1) ln 2 / 14) = 1.42 times a day at most. At a
 site younger than that it is the site's age, but a day at least: 128 times in the first day, twice in the
 eighth."""
+LONGEST_IDLE = 86_400.0
+"""Seconds without requests that are learned at once."""
 PACE = 4.0
 """How far today may be from what the hour usually has, either way."""
 
@@ -75,7 +77,7 @@ class Rhythm:
 
     __slots__ = (
         *("_minute", "_count", "_seconds", "_second", "_part", "_n", "_sum", "_squares", "_spoiled"),
-        *("_waiting", "_for", "_mean", "_top"),
+        *("_waiting", "_for", "_mean", "_top", "_hour"),
         *(
             "week",
             "seen",
@@ -110,7 +112,7 @@ class Rhythm:
         self._waiting = list[_Minute]()
         self._minute, self._spoiled, self._n = 0, False, 0
         self._count = self._seconds = self._second = self._part = self._sum = self._squares = 0.0
-        self._for, self._mean, self._top = -1, 0.0, 0.0
+        self._for, self._mean, self._top, self._hour = -1, 0.0, 0.0, 0.0
 
     def learn(self, at: float, requests: float, seconds: float, exclude: bool = False) -> None:
         """``requests`` came in ``seconds`` from ``at`` (unix time) on. ``exclude``: under attack; then the
@@ -172,15 +174,15 @@ class Rhythm:
 
     def _learn(self, minute: _Minute) -> None:
         self._look(minute.number)
+        mean, usual, rate = self._mean, self._hour, minute.rate
+        if rate > 0:
+            highest = self.expected(minute.number * MINUTE, minute.seconds).upper
+            if self.is_warm:
+                highest = min(highest, max(QUIET, HEADROOM * self.level))
+            rate = min(rate, highest)
         self._for = -1  # what was looked up is out of date from here on
-        mean, usual = self._mean, self._season(minute.number)
         if minute.rate == 0 and mean * minute.seconds >= _OUTAGE:
             return
-        highest = self.expected(minute.number * MINUTE, minute.seconds).upper
-        self._for = -1
-        if self.is_warm:
-            highest = min(highest, max(QUIET, HEADROOM * self.level))
-        rate = min(minute.rate, highest)
         self._learn_spread(minute, mean, rate)
         fade = 0.5 ** (max(minute.number - self.last, 0) / _PACE_HALF_LIFE)
         self.actual, self.usual = self.actual * fade + rate, self.usual * fade + usual
@@ -207,7 +209,7 @@ class Rhythm:
 
     def _look(self, number: int) -> None:
         """What is expected in this minute."""
-        season = self._season(number)
+        season = self._hour = self._season(number)
         fade = 0.5 ** (max(number - self.last, 0) / _PACE_HALF_LIFE)
         pace = (self.actual * fade + _PACE_PRIOR) / (self.usual * fade + _PACE_PRIOR)
         pace = min(max(pace, 1 / PACE), PACE)
@@ -237,8 +239,9 @@ class Rhythm:
             return self.week[slot]
         rate, weight = self.level * 0.25, 0.25
         for day in range(slot % 24, HOURS, 24):
-            rate += self.week[day] * self.seen[day]
-            weight += self.seen[day]
+            if days := self.seen[day]:
+                rate += self.week[day] * days
+                weight += days
         return self.week[slot] * seen + rate / weight * (1 - seen)
 
     def to_document(self) -> dict[str, Any]:
@@ -261,6 +264,15 @@ class Rhythm:
             raise ValueError("no rhythm: a number is not finite, or nothing was counted")
         new.week, new.seen = week.tolist()
         return new
+
+
+def idle_minutes(begin: float, end: float) -> Iterator[tuple[float, float]]:
+    """A time without requests, in parts that lie in one minute each; at most the last day of it."""
+    at = max(begin, end - LONGEST_IDLE)
+    while at < end:
+        until = min(end, (at // 60 + 1) * 60)
+        yield at, until - at
+        at = until
 
 
 _NUMBERS = ("level", "age", "requests", "actual", "usual", "last", "bunched", "counted", "swing")

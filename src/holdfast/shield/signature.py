@@ -95,6 +95,7 @@ def search(
     most_harm: float,
     least_coverage: float,
     most: int = 4,
+    unknown: frozenset[Feature] = frozenset(),
 ) -> tuple[Finding, ...]:
     """The signatures of the excess, at most ``most``, in the order of choice; none that is not good enough.
 
@@ -102,7 +103,7 @@ def search(
     or origin time: any unit). ``normal``: clean samples of the site's normal traffic, or none. ``excess``:
     the share of the window's weight that is not normal, 0–1. ``most_harm``: the largest share of the clean
     samples that one signature may match, 0–1. ``least_coverage``: the smallest share of the excess that is
-    worth a signature, above 0 and up to 1.
+    worth a signature, above 0 and up to 1. ``unknown``: features that no signature may hold.
 
     The same requests give the same findings, in whichever order they come. Raises ``ValueError`` for shapes
     and shares that make no sense.
@@ -117,7 +118,9 @@ def search(
     mixture = _Mixture(weights, len(normal), excess)
     # What weighs less cannot gain enough. The last factor is for rounding errors: the exact test is below.
     least_weight = least_gain * excess * mixture.total * (1 - 1e-9)
-    found = Conjunctions(window, weights, normal, least_rows=LEAST_ROWS, least_weight=least_weight)
+    found = Conjunctions(
+        window, weights, normal, least_rows=LEAST_ROWS, least_weight=least_weight, unknown=unknown
+    )
 
     hits = found.hits_of(np.full(len(normal), True))
     coverage, _ = mixture.excess_in(found.weight, hits)

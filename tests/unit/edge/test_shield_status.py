@@ -112,4 +112,4 @@ def _attack() -> AttackRow:
 
 def test_nothing_is_said_too() -> None:
     assert mitigations_as_text([]) == "no mitigation is in force"
-    assert attacks_as_text([]) == "no attack since the agent's start"
+    assert attacks_as_text([]) == "no attack in the last 30 days"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -9,11 +10,13 @@ from ipaddress import ip_address
 from holdfast.edge.dataplane.facts import SiteId
 from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.verdicts import STRICT_LIMIT
+from holdfast.edge.secret import clearance_keys
 from holdfast.edge.shielded import (
+    CONTACT,
     CRAWLER,
+    DIFFICULTY,
     EVERYBODY,
     FAMILIAR,
-    KEY_ID,
     KEYS,
     MITIGATIONS,
     SAMPLING,
@@ -31,7 +34,13 @@ SITES = {"shop": SHOP, "other": replace(SHOP, name="other", hostnames=("other.te
 IDS = {"shop": SiteId(1, 7), "other": SiteId(1, 8)}
 DENIED = Mitigation("m-1", "shop", Action.DENY, ("path",), ("5",), "r", NOW, NOW + timedelta(minutes=1))
 KNOWN = Known({Feature.AGENT: frozenset({"9"})}, frozenset({"192.0.2.0"}), frozenset({("192.0.2.0", "9")}))
-KEY = "a key"
+CURRENT = clearance_keys(b"s" * 32, NOW.timestamp())
+
+
+def keyed() -> Shielded:
+    made = Shielded()
+    assert made.put_keys(CURRENT) == {(KEYS, "")}
+    return made
 
 
 def held(shielded: Shielded, unit: Unit) -> dict[tuple[str, str], str]:
@@ -39,7 +48,7 @@ def held(shielded: Shielded, unit: Unit) -> dict[tuple[str, str], str]:
 
 
 def test_mitigations_touch_their_sites_unit_once() -> None:
-    shielded = Shielded(KEY)
+    shielded = keyed()
     assert shielded.put_mitigations("shop", (DENIED,), lingers=False) == {(MITIGATIONS, "shop")}
     assert shielded.put_mitigations("shop", (DENIED,), lingers=False) == set()
     assert shielded.put_mitigations("shop", (DENIED,), lingers=True) == {(MITIGATIONS, "shop")}
@@ -50,7 +59,7 @@ def test_mitigations_touch_their_sites_unit_once() -> None:
 
 
 def test_what_haproxy_holds_of_mitigations() -> None:
-    shielded, unit = Shielded(KEY), (MITIGATIONS, "shop")
+    shielded, unit = keyed(), (MITIGATIONS, "shop")
     assert held(shielded, unit) == {}
     shielded.put_mitigations("shop", (DENIED,), lingers=False)
     end = int(NOW.timestamp()) + 60
@@ -67,7 +76,7 @@ def test_what_haproxy_holds_of_mitigations() -> None:
 def test_the_stricter_limit_keeps_the_rest_of_the_sites() -> None:
     """How much its origins and its queue take, bytes and bodies are not the client's doing."""
     limits = Limits(queue=3, bytes_per_second=5, body_bytes=6, origin_connections=9)
-    shielded = Shielded(KEY)
+    shielded = keyed()
     shielded.put_mitigations("shop", (replace(DENIED, action=Action.LIMIT),), lingers=False)
     sites = {"shop": replace(SHOP, limits=limits, origins=SHOP.origins * 2)}
     (verdict,) = (
@@ -79,7 +88,7 @@ def test_the_stricter_limit_keeps_the_rest_of_the_sites() -> None:
 
 
 def test_what_a_site_knows() -> None:
-    shielded = Shielded(KEY)
+    shielded = keyed()
     assert shielded.put_known("shop", None) == set()
     assert shielded.put_known("shop", KNOWN) == {(FAMILIAR, "shop")}
     assert shielded.put_known("shop", replace(KNOWN)) == set()
@@ -93,7 +102,7 @@ def test_what_a_site_knows() -> None:
 
 
 def test_sampling_touches_only_what_changes() -> None:
-    shielded = Shielded(KEY)
+    shielded = keyed()
     assert shielded.put_sampling({"shop": 100, EVERYBODY: 5}) == {(SAMPLING, "shop"), (SAMPLING, EVERYBODY)}
     assert shielded.put_sampling({"shop": 100, "other": 7}) == {(SAMPLING, "other"), (SAMPLING, EVERYBODY)}
     assert held(shielded, (SAMPLING, "shop")) == {(Maps.SAMPLES, "1-7"): "100"}
@@ -105,7 +114,7 @@ def test_sampling_touches_only_what_changes() -> None:
 
 def test_what_was_given_is_copied() -> None:
     """What its owner does with it later changes nothing here."""
-    shielded, rates, crawlers = Shielded(KEY), {"shop": 100}, {"192.0.2.5"}
+    shielded, rates, crawlers = keyed(), {"shop": 100}, {"192.0.2.5"}
     shielded.put_sampling(rates)
     shielded.put_crawlers(crawlers)
     rates["shop"] = 1
@@ -115,7 +124,7 @@ def test_what_was_given_is_copied() -> None:
 
 
 def test_crawlers() -> None:
-    shielded = Shielded(KEY)
+    shielded = keyed()
     assert shielded.put_crawlers({"192.0.2.5", "2001:db8::"}) == {
         (CRAWLER, "192.0.2.5"),
         (CRAWLER, "2001:db8::"),
@@ -125,13 +134,42 @@ def test_crawlers() -> None:
     assert held(shielded, (CRAWLER, "2001:db8::")) == {}
 
 
-def test_the_key_of_clearances() -> None:
-    assert held(Shielded(KEY), (KEYS, "")) == {(Maps.KEY_IDS, "now"): KEY_ID, (Maps.KEYS, KEY_ID): KEY}
-    assert list(Shielded("").units()) == [], "without a key nothing is signed"
+def test_the_keys_of_clearances() -> None:
+    """That which signs is told in base64 as well, as HAProxy's ``hmac`` wants it."""
+    name, keys = CURRENT.current, CURRENT.honoured
+    coded = b64encode(keys[name].encode()).decode()
+    assert held(keyed(), (KEYS, "")) == {
+        (Maps.KEY_IDS, "now"): f"{name}|{coded}",
+        **{(Maps.KEYS, each): key for each, key in keys.items()},
+    }
+    assert keyed().put_keys(CURRENT) == set()
+    assert list(Shielded().units()) == [], "without a key nothing is signed"
+
+
+def test_whom_programs_may_turn_to() -> None:
+    shielded = Shielded()
+    assert shielded.put_contact("The Harbour") == {(CONTACT, "")}
+    assert held(shielded, (CONTACT, "")) == {(Maps.CONTACT, "now"): "The Harbour"}
+    assert shielded.put_contact("The Harbour") == set()
+    assert shielded.put_contact("The Quay") == {(CONTACT, "")}
+    assert set(shielded.units()) == {(CONTACT, "")}
+
+
+def test_how_hard_the_proof_of_work_is() -> None:
+    shielded, unit = Shielded(), (DIFFICULTY, "shop")
+    assert held(shielded, unit) == {}
+    assert shielded.put_difficulty("shop", None) == set()
+    assert shielded.put_difficulty("shop", 400) == {unit}
+    assert shielded.put_difficulty("shop", 400) == set()
+    assert held(shielded, unit) == {(Maps.DIFFICULTY, "1-7"): "400"}
+    assert shielded.of_site("shop") == {unit}
+    assert held(shielded, (DIFFICULTY, "gone")) == {}
+    assert shielded.put_difficulty("shop", None) == {unit}
+    assert held(shielded, unit) == {}
 
 
 def test_the_units_of_a_site_go_where_it_goes() -> None:
-    shielded = Shielded(KEY)
+    shielded = keyed()
     shielded.put_mitigations("shop", (), lingers=True)
     shielded.put_mitigations("other", (DENIED,), lingers=False)
     shielded.put_known("shop", KNOWN)
@@ -150,7 +188,7 @@ def test_the_units_of_a_site_go_where_it_goes() -> None:
 
 
 def test_nothing_is_held_for_a_site_that_is_gone() -> None:
-    shielded = Shielded(KEY)
+    shielded = keyed()
     shielded.put_mitigations("shop", (DENIED,), lingers=True)
     shielded.put_known("shop", KNOWN)
     shielded.put_sampling({"shop": 1})

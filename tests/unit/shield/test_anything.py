@@ -43,7 +43,7 @@ def ticks(draw: st.DrawFn) -> list[tuple[float, int, dict[str, float], int]]:
         step = draw(st.sampled_from([0.2, 0.2, 0.2, 0.25, 1.0, 30.0, 3600.0, -1.0, -3600.0]))
         each = {
             name: float(draw(st.sampled_from([0, 1, 8, 40, 500, 5000])))
-            for name in ("requests", "waited", "overflowed", "touched")
+            for name in ("requests", "waited", "overflowed", "denied")
         }
         count = draw(st.sampled_from([0, 1, 12, 60, 300]))
         seed = draw(st.integers(0, 2**20))

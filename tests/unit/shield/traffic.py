@@ -100,14 +100,14 @@ class Site:
 
     def tick(self, *streams: tuple[str, float, Make], sampled: float = 1.0) -> None:
         self.now += TICK
-        counts = {"requests": 0, "waited": 0, "overflowed": 0, "touched": 0}
+        counts = {"requests": 0, "waited": 0, "overflowed": 0, "denied": 0}
         samples = []
         room = self.capacity * TICK
         for name, made in self._requests(streams):
             counts["requests"] += 1
             seen = self._judge(made)
             if seen.touched:
-                counts["touched"] += 1
+                counts["denied"] += 1
                 self.kept[name] = self.kept.get(name, 0) + 1
             elif self.backlog > 400:
                 counts["overflowed"] += 1

@@ -43,9 +43,20 @@ class Places:
     def lua(self) -> str:
         return str(self.root / "pages" / "samples.lua")
 
+    def challenge_page(self, *, sent: bool) -> str:
+        return str(self.root / "pages" / f"challenge-{'sent' if sent else 'asked'}.html")
+
     @property
-    def challenge_page(self) -> str:
-        return str(self.root / "pages" / "challenge.html")
+    def wait_page(self) -> str:
+        return str(self.root / "pages" / "wait.html")
+
+    @property
+    def challenge_script(self) -> str:
+        return str(self.root / "pages" / "challenge.js")
+
+    @property
+    def challenge_style(self) -> str:
+        return str(self.root / "pages" / "challenge.css")
 
     def page(self, status: int, language: str) -> str:
         return str(self.root / "pages" / f"block-{status}.{language}.html")

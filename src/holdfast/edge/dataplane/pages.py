@@ -265,7 +265,7 @@ def _rfc3339(time: datetime) -> str:
     return f"{time.replace(tzinfo=None).isoformat()}Z"
 
 
-STYLE: Final = """\
+BASE_STYLE: Final = """\
 :root{color-scheme:light dark;--page:#eef1ef;--card:#fff;--ink:#18262b;--soft:#4d5d63;--line:#d5dcda;\
 --link:#0a5c63;--fill:#0a5c63;--on:#fff}
 @media(prefers-color-scheme:dark){:root{--page:#0f1719;--card:#182225;--ink:#e9efee;--soft:#a8b7b8;\
@@ -275,14 +275,19 @@ body{min-height:100vh;display:grid;place-items:center;padding:clamp(.75rem,4vw,2
 color:var(--ink);font:1rem/1.55 system-ui,"Segoe UI",Roboto,"Noto Sans","Noto Sans Arabic",sans-serif}
 main{width:100%;max-width:46rem;padding:clamp(1.25rem,5vw,2.75rem);background:var(--card);\
 border:1px solid var(--line);border-radius:.75rem;box-shadow:inset 0 .3rem var(--fill);overflow-wrap:anywhere}
-.kind{display:flex;gap:.6rem;align-items:center;color:var(--soft);font-size:.9rem}
-.kind svg{flex:none;color:var(--link)}
 h1{margin:.6rem 0 .8rem;font-size:clamp(1.6rem,6vw,2.3rem);line-height:1.2;font-weight:650;text-wrap:balance}
 p{text-wrap:pretty}
+:focus-visible{outline:3px solid var(--link);outline-offset:3px;border-radius:.3rem}
+"""
+"""Of every page that visitors see: colours by day and by night, and one card."""
+STYLE: Final = (
+    BASE_STYLE
+    + """\
+.kind{display:flex;gap:.6rem;align-items:center;color:var(--soft);font-size:.9rem}
+.kind svg{flex:none;color:var(--link)}
 .lede{font-size:1.1rem;margin-bottom:.4rem}
 .soft,footer{color:var(--soft)}
 a{color:var(--link);text-underline-offset:.15em}
-:focus-visible{outline:3px solid var(--link);outline-offset:3px;border-radius:.3rem}
 dl{margin:1.5rem 0;border-top:1px solid var(--line)}
 dl div{display:grid;grid-template-columns:minmax(9rem,1fr) 3fr;gap:.1rem 1.25rem;padding:.6rem 0;\
 border-bottom:1px solid var(--line)}
@@ -302,6 +307,7 @@ footer{margin-top:1.5rem;font-size:.9rem}
 box-shadow:none}nav{display:block}nav a{border:0;padding:.3rem 0}\
 a[href]::after{content:" <"attr(href)">";font-weight:400}}
 """
+)
 STYLE_HASH: Final = f"sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}"
 """The CSP source (unquoted) of the page's only style."""
 CONTENT_SECURITY_POLICY: Final = (

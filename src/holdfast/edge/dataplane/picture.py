@@ -49,8 +49,12 @@ class Maps:
     KEYS = "keys"
     """key id → key of clearances, text"""
     KEY_IDS = "key_ids"
-    """``now`` → the id of the key that new clearances get. A map of its own: who presents a clearance chooses
-    the id that is looked up in the other."""
+    """``now`` → the id of the key that signs what is new, and the key in base64, with a bar between them. A
+    map of its own: who presents a clearance chooses the id that is looked up in the other."""
+    CONTACT = "contact"
+    """``now`` → whom a program that is challenged may turn to, as text that is safe in JSON"""
+    DIFFICULTY = "difficulty"
+    """site id → the most tries that a proof of work takes, where it is not the least"""
     CRAWLERS = "crawlers"
     """client of a verified crawler → 1"""
     FRIENDS = "friends"

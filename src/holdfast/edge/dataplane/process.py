@@ -1,7 +1,7 @@
 """HAProxy's master process: start, reload, watch, stop. It outlives the agent on purpose.
 
-The master runs in a session of its own, so that an agent that dies leaves the last state in force; the
-next agent finds it by its socket and adopts it.
+The master runs in a session of its own, so that an agent that dies leaves the last state in force; the next
+agent finds it by its socket and adopts it.
 """
 
 from __future__ import annotations
@@ -153,6 +153,22 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in ("Z", "X")
+
+
+def let_traffic_first(worker: int, traffic_threads: int) -> bool:
+    """Have the worker's other threads (the Runtime API, the forwarding of samples) wait their turn instead of
+    interrupting those that carry traffic: SCHED_BATCH, see sched(7). The forwarder is woken for each sample
+    by a thread that holds the ring's lock; on the same core it would take over at once, and spin on that lock
+    for as long as the kernel lets it (docs/adr/0019). Returns whether they are there yet."""
+    try:
+        threads = sorted(int(each.name) for each in Path(f"/proc/{worker}/task").iterdir())
+        for thread in threads[traffic_threads:]:
+            os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    except PermissionError:
+        return True  # some sandboxes forbid it: all else works
+    return len(threads) > traffic_threads
 
 
 def _signal(pid: int, number: int) -> None:

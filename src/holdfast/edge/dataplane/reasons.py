@@ -43,6 +43,8 @@ class Verdict(IntEnum):
     DROPPED = 15
     EARNED = 16
     """A clearance was given."""
+    ASIDE = 17
+    """Asked for on the way through a challenge: its style, its script, a solution."""
 
 
 COUNTERS = 1 + max(Verdict)

@@ -11,17 +11,19 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.edge.dataplane.challenge_page import challenge_page
+from holdfast.edge.dataplane.challenge_page import PAGE_STYLE, challenge_page, wait_page
+from holdfast.edge.dataplane.challenge_script import challenge_script
 from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.origin_page import origin_page
 from holdfast.edge.dataplane.pages import LANGUAGES, block_page
 from holdfast.edge.dataplane.picture import META, ORDER, Maps, Picture, Server
 from holdfast.edge.dataplane.reasons import COUNTERS, Refusal
-from holdfast.edge.dataplane.rules import PASS_STEPS, SITE_STEPS, WEB_STEPS, Context, Step
+from holdfast.edge.dataplane.rules import ANSWERS, PASS_STEPS, SITE_STEPS, WEB_STEPS, Context, Step
 from holdfast.edge.dataplane.rules.challenge import EARNED_SECONDS
 from holdfast.edge.dataplane.rules.connection import CONNECTION_SECONDS
 from holdfast.edge.dataplane.rules.context import HOP_ID
 from holdfast.edge.dataplane.rules.sampling import LUA, RING, sample_log, sample_ring
+from holdfast.edge.dataplane.rules.shield import CEILING_SECONDS
 from holdfast.edge.dataplane.slots import slot_names
 from holdfast.model.site import Service
 
@@ -100,7 +102,10 @@ def files(frame: Frame, picture: Picture, boot: str, epoch: int) -> dict[str, st
         for language in LANGUAGES:
             result[places.page(status, language)] = block_page(status, language)
     result[places.origin_page] = origin_page()
-    result[places.challenge_page] = challenge_page()
+    for sent in (False, True):
+        result[places.challenge_page(sent=sent)] = challenge_page(sent=sent)
+    result[places.wait_page] = wait_page()
+    result[places.challenge_script], result[places.challenge_style] = challenge_script(), PAGE_STYLE
     result[places.lua] = LUA
     listed = []
     for name, certificate in sorted(picture.certificates.items()):
@@ -139,6 +144,7 @@ def configuration(frame: Frame, picture: Picture) -> str:
             WEB_STEPS,
             context,
         ),
+        *(_section(f"backend {name} from {HTTP}", [], steps, context) for name, steps in ANSWERS.items()),
         _tables(frame),
         _samples(frame),
         _unused(frame),
@@ -271,8 +277,11 @@ def _tables(frame: Frame) -> str:
         "bytes_in_rate(10s),bytes_out_rate(10s)",
         "sources": f"type ipv6 size {frame.clients} expire 30s store gpc0,"
         f"gpc0_rate({CONNECTION_SECONDS}s),conn_cur",
-        # Clearances that networks have earned by following a link.
-        "earned": f"type ipv6 size 100k expire {EARNED_SECONDS}s store gpc0,gpc0_rate({EARNED_SECONDS}s)",
+        # Clearances that networks have earned, by following a link and by a proof of work.
+        "earned": f"type ipv6 size 100k expire {EARNED_SECONDS}s store gpc(2),gpc_rate(2,{EARNED_SECONDS}s)",
+        # Clients that ask sites which challenge them, and have no clearance.
+        "strangers": f"type ipv6 size {frame.clients} expire {3 * CEILING_SECONDS}s"
+        f" store gpc0,gpc0_rate({CEILING_SECONDS}s)",
         # Beyond any number of streams: who could fill it would keep what others open from being noted.
         # Memory is taken entry by entry, less than the stream itself takes.
         "open": "type string len 1024 size 1m expire 1h store conn_cur",

@@ -1,7 +1,9 @@
-"""Mitigations as the shield's maps hold them: what a signature's look-up finds, and back."""
+"""What the shield's maps hold: mitigations as a signature's look-up finds them, and back; what a site knows;
+the keys of clearances."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -87,4 +89,14 @@ def familiar_facts(
         picture.maps[Maps.FAMILIAR, sid] = str(WITH_NETWORKS) if networks else "1"
     for network, agent in friends:
         picture.maps[Maps.FRIENDS, f"{sid}|{network}|{agent}"] = "1"
+    return picture
+
+
+def key_facts(current: str, honoured: Mapping[str, str]) -> Picture:
+    """``current``: the id of the key that signs what is new; ``honoured``: id → key, text. HAProxy's ``hmac``
+    takes a key in base64, its ``jwt_verify`` takes it as it is."""
+    picture = Picture(maps={(Maps.KEYS, name): key for name, key in honoured.items()})
+    if current:
+        coded = b64encode(honoured[current].encode()).decode()
+        picture.maps[Maps.KEY_IDS, "now"] = f"{current}|{coded}"
     return picture

@@ -17,7 +17,10 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Literal
+from typing import Final, Literal
+
+from holdfast.model.site import Site
+from holdfast.shield.attack import Attack, Note
 
 SCHEMA = "holdfast.alert/1"
 """Of a webhook's body. Fields may be added under the same number; receivers ignore those they do not know."""
@@ -27,6 +30,11 @@ LONGEST_TEXT = 500
 MOST_FACTS = 50
 
 Event = Literal["begins", "changes", "ends"]
+HEADINGS: Final[dict[Event, str]] = {
+    "begins": "an attack begins",
+    "changes": "the response changes",
+    "ends": "the attack has ended",
+}
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 _HOST = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 
@@ -48,6 +56,19 @@ class Alert:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise ValueError("an alert's time needs its zone")
+
+
+def alert_of(site: Site, attack: Attack, note: Note) -> Alert:
+    """Of a line in the journal of an attack."""
+    return Alert(
+        event=note.kind,
+        site=site.name,
+        customer=site.customer,
+        attack=attack.id,
+        at=datetime.fromtimestamp(note.at, UTC),
+        headline=f"{site.name}: {HEADINGS[note.kind]}",
+        facts=(("what", note.words), ("most requests/s so far", f"{attack.peak:.0f}")),
+    )
 
 
 def is_address(text: str) -> bool:

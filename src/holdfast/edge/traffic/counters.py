@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from holdfast.edge.dataplane.reasons import QUEUED, Reason, Verdict
 from holdfast.shield.counts import Counts
 
 Totals = Mapping[str, int]
 """A row of the table ``sites``, by the names that HAProxy gives."""
-_TOUCHED: Final = tuple(f"gpc{each}" for each in (Verdict.CHALLENGED, Verdict.DENIED, Verdict.DROPPED))
+_REFUSED = tuple(
+    f"gpc{int(each)}" for each in (Reason.BLOCKED, Reason.RATE, Reason.AT_ONCE, Reason.BYTES, Reason.BODY)
+)
+_CHALLENGED, _DENIED, _DROPPED, _EARNED = (
+    f"gpc{int(each)}" for each in (Verdict.CHALLENGED, Verdict.DENIED, Verdict.DROPPED, Verdict.EARNED)
+)
 
 
 def since(before: Totals | None, now: Totals, at: float, seconds: float) -> Counts:
@@ -18,8 +22,8 @@ def since(before: Totals | None, now: Totals, at: float, seconds: float) -> Coun
     if before is not None and now.get("http_req_cnt", 0) < before.get("http_req_cnt", 0):
         before = {}
 
-    def grown(*names: str) -> int:
-        return sum(max(0, now.get(name, 0) - (before or {}).get(name, 0)) for name in names)
+    def grown(name: str) -> int:
+        return max(0, now.get(name, 0) - (before or {}).get(name, 0))
 
     return Counts(
         at=at,
@@ -28,5 +32,9 @@ def since(before: Totals | None, now: Totals, at: float, seconds: float) -> Coun
         waited=grown(f"gpc{QUEUED}"),
         overflowed=grown(f"gpc{Reason.QUEUE}"),
         open=now.get("conn_cur", 0),
-        touched=grown(*_TOUCHED),
+        challenged=grown(_CHALLENGED),
+        denied=grown(_DENIED),
+        dropped=grown(_DROPPED),
+        earned=grown(_EARNED),
+        refused=sum(map(grown, _REFUSED)),
     )

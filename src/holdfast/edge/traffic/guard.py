@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Final
@@ -26,7 +25,8 @@ from holdfast.edge.desired import Desired
 from holdfast.edge.reconcile import Reconciler
 from holdfast.edge.shielded import EVERYBODY, Known, Unit
 from holdfast.edge.traffic import counters
-from holdfast.edge.traffic.alert_words import Alert
+from holdfast.edge.traffic.alert_words import Alert, alert_of
+from holdfast.edge.traffic.archivist import Archivist
 from holdfast.edge.traffic.intake import Intake
 from holdfast.edge.traffic.notes import Notes, attack_document, brain_of, site_document, take_over
 from holdfast.edge.traffic.sampling import allot
@@ -34,10 +34,11 @@ from holdfast.model.ban import LONGEST_BAN, Ban, counted_as, parse_network
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.mitigation import Action, Mitigation
 from holdfast.model.site import Site
-from holdfast.shield.attack import Attack
 from holdfast.shield.brain import SiteBrain
 from holdfast.shield.counts import Counts
+from holdfast.shield.difficulty import EASIEST, Difficulty, next_difficulty
 from holdfast.shield.features import Feature
+from holdfast.shield.rhythm import idle_minutes
 from holdfast.shield.sample import Sample
 
 TICK_SECONDS: Final = 0.1
@@ -51,8 +52,6 @@ KNOWN_SECONDS: Final = 300.0
 """Between two looks at what a site knows."""
 SAVE_SECONDS: Final = 60.0
 CRAWLER_SECONDS: Final = 86_400.0
-LONGEST_IDLE: Final = 86_400.0
-MOST_PAST: Final = 200
 MOST_BANS: Final = 500
 """Sources banned in one tick."""
 BANNED_AFTER: Final = 3
@@ -71,6 +70,7 @@ class Guard:
         reconciler: Reconciler,
         intake: Intake,
         notes: Notes,
+        archivist: Archivist,
         *,
         tell: Callable[[Alert], None] = lambda alert: None,
         consider: Callable[[str, str], None] = lambda client, agent: None,
@@ -83,8 +83,7 @@ class Guard:
         self.unknown_hosts = 0
         """Samples of requests for hosts that no site has."""
         self.slowest_tick = 0.0
-        self.past: deque[Attack] = deque(maxlen=MOST_PAST)
-        """Attacks that have ended since the start, the newest last."""
+        self.archivist = archivist
         self.switched: set[str] = set()
         """Sites whose owner has switched 'under attack' on at run time."""
         self._runtime = runtime
@@ -102,6 +101,8 @@ class Guard:
         """When each site was looked at last."""
         self._known_at: dict[str, float] = {}
         self._lingers: dict[str, float] = {}
+        self._difficulties: dict[str, Difficulty] = {}
+        """Of sites where clearances are being earned."""
         self._waiting: dict[str, list[Sample]] = {}
         """Samples of sites whose turn was not this tick."""
         self._crawlers: dict[str, float] = {}
@@ -132,11 +133,17 @@ class Guard:
         now = self._clock()
         self.switched = self._notes.read_switched()
         documents = self._notes.read_attacks()
+        self.archivist.recall(now)
         for name, site in self._desired.sites.items():
             if name in documents:
                 take_over(self._brain(name, now), documents[name], now)
             if name in documents or name in self.switched or site.under_attack:
                 self._push(name, self._brain(name, now), now)
+        self.archivist.settle(self.brains, now)
+
+    async def close(self) -> None:
+        """After the last look: what is on record is kept."""
+        await self.archivist.close(self._clock())
 
     async def tick(self) -> None:
         """One look at all sites."""
@@ -216,8 +223,22 @@ class Guard:
         counts = self._counts(name, total, now)
         if counts.seconds > 0:
             rates[name] = counts.requests / counts.seconds
-        brain.tick(now, counts, self._waiting.pop(name, []), self._rng)
+        samples = self._waiting.pop(name, [])
+        brain.tick(now, counts, samples, self._rng)
+        self.archivist.count(brain, counts, samples)
+        self._harden(name, brain, counts)
         return self._push(name, brain, now)
+
+    def _harden(self, name: str, brain: SiteBrain, counts: Counts) -> None:
+        """The proof of work gets harder while clearances are earned faster than visitors come."""
+        before = self._difficulties.get(name, EASIEST)
+        if before is EASIEST and not counts.earned:
+            return
+        following = next_difficulty(before, counts.at, counts.earned, counts.seconds, brain.usual_rate)
+        if following.is_easiest:
+            self._difficulties.pop(name, None)
+        else:
+            self._difficulties[name] = following
 
     # -- pushing -------------------------------------------------------------------------------------
 
@@ -225,11 +246,10 @@ class Guard:
         site = self._desired.sites[name]
         for attack, note in brain.news:
             log.info("attack", site=name, attack=attack.id, what=note.kind, words=note.words)
-            self._tell(_alert(site, attack.id, note.kind, note.words, note.at, attack.peak))
-            if note.kind == "ends":
-                self.past.append(attack)
+            self._tell(alert_of(site, attack, note))
         brain.news.clear()
         mitigations = self._wanted(site, brain, now)
+        self.archivist.follow(now, brain, mitigations)
         if any(each.action is Action.CHALLENGE for each in mitigations):
             self._lingers[name] = now + LINGER_SECONDS
         lingers = self._lingers.get(name, 0.0) > now
@@ -246,6 +266,8 @@ class Guard:
                 name, self._known(brain, now, whole=brain.is_busy or bool(mitigations))
             )
         units |= shielded.put_mitigations(name, mitigations, lingers=lingers)
+        difficulty = self._difficulties.get(name, EASIEST)
+        units |= shielded.put_difficulty(name, difficulty.tries if difficulty.level else None)
         return units | self._ban(brain, now)
 
     def _wanted(self, site: Site, brain: SiteBrain, now: float) -> tuple[Mitigation, ...]:
@@ -324,7 +346,8 @@ class Guard:
         return brain
 
     async def _save(self, now: float) -> None:
-        """Attacks at once, baselines every minute, in a thread."""
+        """Attacks at once, baselines every minute, in a thread; records when they are due."""
+        self.archivist.keep(now, self._desired.sites)
         going_on = {
             name: brain for name, brain in self.brains.items() if brain.attack or brain.response.standing
         }
@@ -425,6 +448,17 @@ class Guard:
         await self._reconciler.settle(self._push(site, brain, now))
         return made
 
+    def brain(self, site: str) -> SiteBrain:
+        """That of a site of this edge."""
+        return self._brain(site, self._clock())
+
+    async def end_drill(self, site: str) -> None:
+        """End the attack that a drill has left there, and withdraw what was done about it."""
+        now = self._clock()
+        brain = self._brain(site, now)
+        brain.end_drill(now)
+        await self._reconciler.settle(self._push(site, brain, now))
+
     async def switch(self, site: str, on: bool) -> None:
         """The owner's switch 'under attack', kept across restarts. Raises HoldfastError."""
         if site not in self._desired.sites:
@@ -435,31 +469,5 @@ class Guard:
         await self._reconciler.settle(self._push(site, self._brain(site, now), now))
 
 
-def idle_minutes(begin: float, end: float) -> Iterator[tuple[float, float]]:
-    """A time without requests, in parts that lie in one minute each; at most the last day of it."""
-    at = max(begin, end - LONGEST_IDLE)
-    while at < end:
-        until = min(end, (at // 60 + 1) * 60)
-        yield at, until - at
-        at = until
-
-
 def _unknown(identifier: str) -> HoldfastError:
     return error(f"there is no mitigation {identifier!r}", "'holdfast mitigations' lists them")
-
-
-def _alert(site: Site, attack: str, kind: str, words: str, at: float, peak: float) -> Alert:
-    heading = {
-        "begins": "an attack begins",
-        "changes": "the response changes",
-        "ends": "the attack has ended",
-    }
-    return Alert(
-        event=kind,  # type: ignore[arg-type]
-        site=site.name,
-        customer=site.customer,
-        attack=attack,
-        at=datetime.fromtimestamp(at, UTC),
-        headline=f"{site.name}: {heading[kind]}",
-        facts=(("what", words), ("most requests/s so far", f"{peak:.0f}")),
-    )

@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from holdfast.model.mitigation import Action, Mitigation
-from holdfast.shield.attack import Attack, Note
+from holdfast.shield import attack
 from holdfast.shield.baseline import Baseline
 from holdfast.shield.brain import Remembered, SiteBrain
 from holdfast.shield.response import Match, signature_of
@@ -117,21 +117,10 @@ def brain_of(name: str, document: Mapping[str, Any] | None, now: float) -> SiteB
 
 def attack_document(brain: SiteBrain) -> dict[str, Any]:
     """The attack that goes on at a site, and what stands against it."""
-    attack = brain.attack
     return {
-        "attack": None
-        if attack is None
-        else {
-            "id": attack.id,
-            "began": attack.began,
-            "why": attack.why,
-            "peak": attack.peak,
-            "usual": attack.usual,
-            "touched": attack.touched,
-            "reached": attack.reached,
-            "notes": [list(note) for note in attack.notes],
-        },
+        "attack": None if brain.attack is None else attack.attack_document(brain.attack),
         "mitigations": [mitigation_document(each) for each in brain.response.mitigations()],
+        "made": brain.response.made,
     }
 
 
@@ -139,8 +128,9 @@ def take_over(brain: SiteBrain, document: Mapping[str, Any], now: float) -> None
     """Go on where the agent before this one has stopped; what has ended meanwhile is left out."""
     try:
         told, listed = document["attack"], list(map(read_mitigation, document["mitigations"]))
+        brain.response.made = int(document.get("made", 0))
         if told is not None:
-            brain.resume(_read_attack(brain.site, told), now)
+            brain.resume(attack.read_attack({"site": brain.site, "ended": None, **told}), now)
     except (KeyError, TypeError, ValueError) as wrong:
         log.error("an attack's notes cannot be read and are left out", site=brain.site, why=repr(wrong))
         return
@@ -150,13 +140,6 @@ def take_over(brain: SiteBrain, document: Mapping[str, Any], now: float) -> None
             log.error("a mitigation of another version is left out", id=mitigation.id)
         elif mitigation.until.timestamp() > now:
             brain.response.put(mitigation, now)
-
-
-def _read_attack(site: str, told: Mapping[str, Any]) -> Attack:
-    """Raises KeyError, TypeError or ValueError."""
-    numbers = {name: float(told[name]) for name in ("began", "peak", "usual", "touched", "reached")}
-    notes = [Note(float(at), kind, str(words)) for at, kind, words in told["notes"]]
-    return Attack(id=str(told["id"]), site=site, why=str(told["why"]), notes=notes, **numbers)
 
 
 def mitigation_document(each: Mitigation) -> dict[str, Any]:

@@ -31,9 +31,9 @@ WEB_PATH = [
     "shield",
     "clearance",
     "exempt",
+    "unsigned",
     "signatures",
     "verdict",
-    "challenge",
     "route",
 ]
 SITE_PATH = [
@@ -69,7 +69,7 @@ def test_the_sections_of_the_request_path_come_in_order() -> None:
                 "status 421",
                 f"map({PLACES.map(Maps.BLOCK_CUSTOMERS)})",
                 "http-request allow",
-                "status 451",
+                "set-var(txn.slot) str(blocked)",
                 f"map({PLACES.map(Maps.ALLOW)})",
                 "use_backend",
             ],
@@ -90,7 +90,7 @@ def test_whoever_leaves_early_is_neither_blocked_nor_concerned_by_an_allow_list(
         if line.startswith("http-request allow")
     )
     assert f"!{{ var(txn.sid),map({PLACES.map(Maps.MASKS)}) -m found }}" in leave
-    assert "!{ var(txn.blk) -m found }" in leave
+    assert "!{ var(txn.hit) -m found }" in leave
     assert f"!{{ var(txn.sid),map({PLACES.map(Maps.BLOCK_PATHS)}) -m found }}" in leave
     assert f"!{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}" in leave
 

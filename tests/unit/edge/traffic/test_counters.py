@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from holdfast.edge.dataplane.reasons import QUEUED, Reason, Verdict
+from holdfast.edge.dataplane.reasons import LIMITS, QUEUED, Reason, Verdict
 from holdfast.edge.traffic.counters import since
 from holdfast.shield.counts import Counts
 
@@ -20,9 +22,13 @@ def totals(requests: int, **more: int) -> dict[str, int]:
 
 
 def test_what_came_since_the_last_look() -> None:
-    before = totals(10, gpc6=1, gpc5=2, gpc13=3, gpc14=4, gpc15=5)
-    now = totals(110, gpc6=8, gpc5=4, gpc13=13, gpc14=24, gpc15=35)
-    assert told(before, now) == Counts(AT, SECONDS, requests=100, waited=7, overflowed=2, touched=60)
+    before = totals(10, gpc6=1, gpc5=2, gpc13=3, gpc14=4, gpc15=5, gpc16=6)
+    now = totals(110, gpc6=8, gpc5=4, gpc13=13, gpc14=24, gpc15=35, gpc16=46)
+    expected = Counts(
+        AT, SECONDS, 100, waited=7, overflowed=2, challenged=10, denied=20, dropped=30, earned=40
+    )
+    assert told(before, now) == expected
+    assert expected.touched == 60
 
 
 @pytest.mark.parametrize(
@@ -30,19 +36,16 @@ def test_what_came_since_the_last_look() -> None:
     [
         (QUEUED, "waited"),
         (Reason.QUEUE, "overflowed"),
-        (Verdict.CHALLENGED, "touched"),
-        (Verdict.DENIED, "touched"),
-        (Verdict.DROPPED, "touched"),
+        (Verdict.CHALLENGED, "challenged"),
+        (Verdict.DENIED, "denied"),
+        (Verdict.DROPPED, "dropped"),
+        (Verdict.EARNED, "earned"),
+        *((reason, "refused") for reason in (*LIMITS, Reason.BLOCKED) if reason is not Reason.QUEUE),
     ],
 )
 def test_each_counter_by_itself(number: int, name: str) -> None:
     counts = told(totals(0), totals(9, **{f"gpc{int(number)}": 9}))
-    assert {each: getattr(counts, each) for each in ("waited", "overflowed", "touched")} == {
-        "waited": 0,
-        "overflowed": 0,
-        "touched": 0,
-        name: 9,
-    }
+    assert counts == replace(Counts(AT, SECONDS, requests=9), **{name: 9})
 
 
 @pytest.mark.parametrize("number", [Verdict.OBSERVED, Verdict.EARNED, Reason.RATE, Reason.BLOCKED])
@@ -51,13 +54,14 @@ def test_what_is_not_kept_from_the_origin_by_a_mitigation(number: int) -> None:
 
 
 def test_a_site_not_seen_before_begins_at_nothing() -> None:
-    assert told(None, totals(7, gpc14=3)) == Counts(AT, SECONDS, requests=7, touched=3)
+    assert told(None, totals(7, gpc14=3)) == Counts(AT, SECONDS, requests=7, denied=3)
 
 
 def test_a_new_worker_begins_anew() -> None:
     """All of its totals have come since, whatever the old worker's were."""
     before = totals(1_000, gpc14=2, gpc15=900)
-    assert told(before, totals(50, gpc14=20, gpc15=1)) == Counts(AT, SECONDS, requests=50, touched=21)
+    expected = Counts(AT, SECONDS, requests=50, denied=20, dropped=1)
+    assert told(before, totals(50, gpc14=20, gpc15=1)) == expected
 
 
 def test_nothing_is_ever_negative() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.edge.traffic.guard import LONGEST_IDLE, idle_minutes
-from holdfast.shield.rhythm import Rhythm
+from holdfast.shield.rhythm import LONGEST_IDLE, Rhythm, idle_minutes
 
 MIDNIGHT = 1_700_006_400.0
 

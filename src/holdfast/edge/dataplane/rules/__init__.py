@@ -8,7 +8,7 @@ in a section of defaults, which the slots of all sites share, what happens to ev
 
 from __future__ import annotations
 
-from holdfast.edge.dataplane.rules.challenge import challenge_rules
+from holdfast.edge.dataplane.rules.challenge import page_rules, passing_rules
 from holdfast.edge.dataplane.rules.connection import (
     client_rules,
     forwarder_rules,
@@ -16,7 +16,12 @@ from holdfast.edge.dataplane.rules.connection import (
     tls_connection_rules,
 )
 from holdfast.edge.dataplane.rules.context import Context, Step
-from holdfast.edge.dataplane.rules.enforcement import enforcement_rules, suspicion_rules
+from holdfast.edge.dataplane.rules.enforcement import (
+    BLOCKED,
+    blocked_rules,
+    enforcement_rules,
+    suspicion_rules,
+)
 from holdfast.edge.dataplane.rules.gateway import (
     allow_rules,
     gateway_rules,
@@ -30,10 +35,17 @@ from holdfast.edge.dataplane.rules.origin import open_rules, origin_rules, route
 from holdfast.edge.dataplane.rules.passthrough import passthrough_rules
 from holdfast.edge.dataplane.rules.sampling import sampling_rules, tls_rules
 from holdfast.edge.dataplane.rules.shield import (
+    CHALLENGE,
+    DENIED,
+    DROPPED,
+    WAY_THROUGH,
     clearance_rules,
+    denied_rules,
+    dropped_rules,
     exempt_rules,
     shielded_rules,
     signature_rules,
+    unsigned_rules,
     verdict_rules,
 )
 
@@ -52,9 +64,9 @@ WEB_STEPS: tuple[Step, ...] = (
     ("shield: sites that are not attacked leave here", shielded_rules),
     ("clearance: who has one", clearance_rules),
     ("exempt: programs that the site knows", exempt_rules),
+    ("unsigned: sites without a signature leave here", unsigned_rules),
     ("signatures: what the attack looks like", signature_rules),
-    ("verdict: deny, drop, limit", verdict_rules),
-    ("challenge: the page, and the way back from it", challenge_rules),
+    ("verdict: challenge, deny, drop, limit", verdict_rules),
     ("route", route_rules),
 )
 """The request path of a ``web`` site, until its slot is chosen."""
@@ -72,10 +84,19 @@ SITE_STEPS: tuple[Step, ...] = (
 )
 """The rest of it, in the slot of the site."""
 
+ANSWERS: dict[str, tuple[Step, ...]] = {
+    BLOCKED: (("the block page", blocked_rules),),
+    CHALLENGE: (("the page, and words for programs", page_rules),),
+    WAY_THROUGH: (("a proof of work, or a link, and a clearance", passing_rules),),
+    DENIED: (("words", denied_rules),),
+    DROPPED: (("nothing", dropped_rules),),
+}
+"""Backends that answer in place of a site's slot, so that no other request passes their rules."""
+
 PASS_STEPS: tuple[Step, ...] = (
     ("connection: sources that are banned, or take too much", tls_connection_rules),
     ("sni: sites of service tcp, blocked ones refused", passthrough_rules),
 )
 """The path of a connection to the TLS port, before TLS."""
 
-__all__ = ["PASS_STEPS", "SITE_STEPS", "WEB_STEPS", "Context", "Step"]
+__all__ = ["ANSWERS", "PASS_STEPS", "SITE_STEPS", "WEB_STEPS", "Context", "Step"]

@@ -1,132 +1,192 @@
-"""The challenge: a page with a timed, signed link. Who waits and follows it gets a clearance.
+"""The challenge: a page with a proof of work, and with a timed link for those without JavaScript. Who passes
+one of them gets a clearance.
 
-HAProxy makes and checks it all by itself. The link says when it was made, a number that becomes the id of the
-clearance (so that a link that many follow earns one clearance), and where the visitor wanted to go.
+HAProxy makes and checks all of it by itself, so that a flood of either costs the agent nothing, and visitors
+pass while it is dead. These rules stand in backends of their own, which only challenged requests come to.
+What is signed, and how it is checked, is in ``proof`` and ``timed_link``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from holdfast.edge.dataplane.challenge_page import CONTINUE, POLICY, WAIT_SECONDS
-from holdfast.edge.dataplane.picture import Maps
+from holdfast.edge.dataplane.challenge_page import ASK, ASSETS, POLICY, WAIT
 from holdfast.edge.dataplane.reasons import Verdict
+from holdfast.edge.dataplane.rules import proof, timed_link
 from holdfast.edge.dataplane.rules.context import Context
-from holdfast.edge.dataplane.rules.shield import CLEARED, COOKIE, FREE, MATCHED
+from holdfast.edge.dataplane.rules.refused import BROWSER, PLAIN, problem
+from holdfast.edge.dataplane.rules.shield import CLEARED, COOKIE, FREE, OVER_CEILING
 
-LINK_SECONDS: Final = 300
-"""How long a link is honoured."""
 CLEARANCE_SECONDS: Final = 3600
-EARNED_PER_NETWORK: Final = 120
-"""Clearances that a network (/24, /48) may earn by links in ten minutes: enough for visitors behind a shared
-address, and little for a farm of bots."""
 EARNED_SECONDS: Final = 600
-LONGEST_TARGET: Final = 1200
-"""Bytes of path and query that a visitor is brought back to; a longer one leads to the front page."""
-OWN: Final = "{ var(txn.own) -m bool }"
+"""What a network (/24, /48) may earn is counted over so long."""
 EARNED: Final = "{ var(txn.earned) -m bool }"
-GENUINE: Final = "{ var(txn.mac),strcmp(txn.s) eq 0 }"
-"""A link of ours, of whatever age."""
-ASKED: Final = "{ var(txn.ask) -m bool }"
+GENUINE: Final = "{ var(txn.genuine) -m bool }"
+"""What was shown is of this edge's making, of whatever age."""
+_COUNTED: Final = f"{{ sc_inc_gpc({Verdict.CHALLENGED},1) gt 0 }}"
+_ASIDE: Final = f"{{ sc_inc_gpc({Verdict.ASIDE},1) gt 0 }}"
+_HEADERS: Final = (
+    f"{PLAIN} hdr X-Holdfast-Challenge proof hdr Referrer-Policy same-origin"
+    ' hdr X-Robots-Tag noindex hdr Vary "Accept, Cookie"'
+)
+_PAGE: Final = f'{_HEADERS} hdr Content-Security-Policy "{POLICY}"'
+_HTML: Final = 'content-type "text/html; charset=utf-8"'
 
 
-def challenge_rules(context: Context) -> list[str]:
-    at = context.places.map
-    challenged = f"{MATCHED} {{ var(txn.sg),field(1,|) -m str challenge }} !{CLEARED}"
+def page_rules(context: Context) -> list[str]:
+    """The page, as it is for everybody. Programs solve nothing, and are told what to do instead; whoever is a
+    browser says that it takes HTML when it asks for a page."""
+    document = problem(
+        context,
+        "challenge",
+        403,
+        "This site is under attack",
+        "Browsers pass a short challenge by themselves. Programs are let in once their network is on the"
+        " site's allow list: ask the site's owner, or who protects it (see contact), and name this id.",
+    )
+    at = context.places
+    words = "This site is under attack. Ask its owner to put your network on the allow list (%[var(txn.id)])."
     return [
-        f"http-request set-var(txn.own) bool(true) if {{ path {CONTINUE} }}",
-        f"http-request set-var(txn.ask) bool(true) if {OWN} or {challenged}",
-        # Everybody else leaves.
-        f"http-request allow if !{ASKED}",
-        f"http-request set-var(txn.kid) str(now),map({at(Maps.KEY_IDS)})",
-        f"http-request set-var(txn.lkey) var(txn.kid),map({at(Maps.KEYS)})",
-        "http-request set-var(txn.lkey) var(txn.lkey),base64",
-        *_check_link(),
+        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=False)} {_PAGE}"
+        f" if {BROWSER} {{ method GET HEAD }} {_COUNTED}",
+        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=True)} {_PAGE}"
+        f" if {BROWSER} {_COUNTED}",
+        # It shows its user what is plain text, and of anything else the status only.
+        f'http-request return status 403 content-type text/plain lf-string "{words}\\n" {_HEADERS}'
+        f" hdr Retry-After 60 if {{ req.fhdr(user-agent) -m beg git/ }} {_COUNTED}",
+        f"http-request return status 403 {document} {_HEADERS} hdr Retry-After 60 if {_COUNTED}",
+    ]
+
+
+def passing_rules(context: Context) -> list[str]:
+    """The way through: style and script, a challenge or a link of one's own, what was solved or followed."""
+    at = context.places
+    return [
+        *_assets(context),
+        'http-request set-var-fmt(txn.id) "challenge.%[var(txn.now)]" if !{ var(txn.id) -m found }',
+        *_ceiling(context),
+        f"http-request track-sc0 src,ipmask(24,48) table earned if !{FREE}",
+        *timed_link.check(context),
+        *proof.check(context),
         *_give_clearance(context),
-        *_make_link(),
-        *_page(context),
+        f"http-request return status 403 {_refused(context)} {_HEADERS} if {proof.SOLVES} {_ASIDE}",
+        *timed_link.way_back(),
+        # Back to the page that waited, from the one that it led to.
+        *(rule for need in (CLEARED, FREE) for rule in _go_on(context, f"{{ path {WAIT} }} {need}")),
+        *timed_link.make(context),
+        f"http-request return status 403 {_HTML} lf-file {at.wait_page} {_PAGE}"
+        f" if !{{ path {ASK} }} {_ASIDE}",
+        *proof.make(context),
+        f"http-request return status 200 {_asked()} {_HEADERS} if {_ASIDE}",
     ]
 
 
-def _check_link() -> list[str]:
-    """The link is ours, old enough, not too old, and its network has not earned too much."""
-    fields = [f"http-request set-var(txn.{name}) url_param({name}) if {OWN}" for name in "tnws"]
+def _asked() -> str:
+    """A challenge as ALTCHA's servers give it, and our id."""
+    fields = (
+        '\\"algorithm\\":\\"SHA-256\\"',
+        '\\"challenge\\":\\"%[var(txn.goal)]\\"',
+        '\\"maxnumber\\":%[var(txn.max)]',
+        '\\"salt\\":\\"%[var(txn.salt)]\\"',
+        '\\"signature\\":\\"%[var(txn.signature)]\\"',
+        '\\"id\\":\\"%[var(txn.id)]\\"',
+    )
+    return f'content-type application/json lf-string "{{{",".join(fields)}}}\\n"'
+
+
+def _refused(context: Context) -> str:
+    return problem(
+        context,
+        "unsolved",
+        403,
+        "Not a solution",
+        "It is wrong, too old, or of another host. Ask for a new one.",
+    )
+
+
+def _ceiling(context: Context) -> list[str]:
+    """A client that asks again and again without a clearance gets few words, and nothing is signed for it."""
+    document = problem(
+        context,
+        "ceiling",
+        429,
+        "Too many requests without a clearance",
+        "Wait a moment, or pass the challenge once in a browser.",
+    )
+    text = (
+        'content-type text/plain string "Too many come from your address at once. Please try again soon.\\n"'
+    )
+    over = f"{OVER_CEILING} !{FREE} !{CLEARED} {_ASIDE}"
     return [
-        *fields,
-        f"http-request track-sc0 src,ipmask(24,48) table earned if {OWN} !{FREE}",
-        f'http-request set-var-fmt(txn.sum) "{_SUM}" if {OWN}',
-        f"http-request set-var(txn.mac) var(txn.sum),hmac(sha256,txn.lkey),hex,lower if {OWN}",
-        f"http-request set-var(txn.age) var(txn.t),neg,add(txn.now) if {OWN}",
-        f"http-request set-var(txn.earned) bool(true) if {OWN} {GENUINE}"
-        f" {{ var(txn.age) -m int ge {WAIT_SECONDS} }} {{ var(txn.age) -m int le {LINK_SECONDS} }}"
-        f" {{ sc_inc_gpc0(0) gt 0 }} {{ sc_gpc0_rate(0) le {EARNED_PER_NETWORK} }}",
+        "http-request track-sc2 src,ipmask(32,64) table strangers",
+        "http-request sc-inc-gpc0(2)",
+        f"http-request return status 429 {text} {_HEADERS} hdr Retry-After 10 if {BROWSER} {over}",
+        f"http-request return status 429 {document} {_HEADERS} hdr Retry-After 10 if {over}",
     ]
 
 
-_SUM = "%[var(txn.sid)]|%[var(txn.t)]|%[var(txn.n)]|%[var(txn.w)]"
+def _assets(context: Context) -> list[str]:
+    """The page's style and script. A page that was made before an upgrade gets the present ones."""
+    return [
+        f"http-request return status 200 content-type {kind} file {file}"
+        ' hdr Cache-Control "public, max-age=604800" hdr X-Content-Type-Options nosniff'
+        f" if {{ path_beg {ASSETS} }} {{ path_end {ending} }} {_ASIDE}"
+        for ending, kind, file in (
+            (".js", '"text/javascript; charset=utf-8"', context.places.challenge_script),
+            (".css", "text/css", context.places.challenge_style),
+        )
+    ]
 
 
 def _give_clearance(context: Context) -> list[str]:
-    """The token, and back to where the visitor wanted to go: on this host, whatever the path begins with."""
+    """A token follows from what was shown alone: whoever shows that again, or to another edge, has the same
+    one. Who needs none goes on without another: a second tab, a source that the site allows by now."""
     cookie = (
-        f"{COOKIE}=%[var(txn.token)].%[var(txn.token),hmac(sha256,txn.lkey),ub64enc]; Path=/;"
+        f'hdr Set-Cookie "{COOKIE}=%[var(txn.token)].%[var(txn.token),hmac(sha256,txn.lkey),ub64enc]; Path=/;'
         f" Max-Age={CLEARANCE_SECONDS}; HttpOnly; SameSite=Lax"
     )
-    back = "%[req.fhdr(host)]%[var(txn.w),ub64dec]"
-    answer = (
-        'http-request return status 303 content-type text/plain string "Go on.\\n" hdr Cache-Control no-store'
+    follows, solves = timed_link.FOLLOWS, proof.SOLVES
+    crowded = problem(
+        context,
+        "crowded",
+        429,
+        "Too many clearances for one network",
+        "Others of your network have just earned many. Wait a minute.",
     )
     return [
-        # Who needs none goes on without another: a second tab, a source that the site allows by now.
         *(
-            f'{answer} hdr Location "{scheme}://{back}" if {OWN} {GENUINE} {need}{condition}'
+            rule
             for need in (CLEARED, FREE)
-            for scheme, condition in (("https", f" {context.secure}"), ("http", ""))
+            for rule in (
+                *_go_on(context, f"{follows} {GENUINE} {need}"),
+                f"{_DONE} if {solves} {GENUINE} {need} {_ASIDE}",
+            )
         ),
-        f"http-request set-var(txn.end) var(txn.now),add({CLEARANCE_SECONDS}) if {EARNED}",
+        f"http-request return status 429 {crowded} {_HEADERS} hdr Retry-After 60"
+        f" if {solves} {{ var(txn.crowded) -m bool }} {_ASIDE}",
+        f"http-request set-var(txn.end) var(txn.born),add({CLEARANCE_SECONDS}) if {EARNED}",
         'http-request set-var-fmt(txn.head) "{\\"alg\\":\\"HS256\\",\\"typ\\":\\"JWT\\",'
-        f'\\"kid\\":\\"%[var(txn.kid)]\\"}}" if {EARNED}',
-        'http-request set-var-fmt(txn.body) "{\\"site\\":\\"%[var(txn.sid)]\\",\\"exp\\":%[var(txn.end)],'
-        f'\\"jti\\":\\"%[var(txn.n)]\\",\\"how\\":\\"link\\"}}" if {EARNED}',
+        f'\\"kid\\":\\"%[var(txn.k)]\\"}}" if {EARNED}',
+        'http-request set-var-fmt(txn.body) "{\\"host\\":\\"%[var(txn.host)]\\",\\"exp\\":%[var(txn.end)],'
+        f'\\"jti\\":\\"%[var(txn.n)]\\",\\"how\\":\\"%[var(txn.how)]\\"}}" if {EARNED}',
         f"http-request set-var(txn.body) var(txn.body),ub64enc if {EARNED}",
         f"http-request set-var(txn.token) var(txn.head),ub64enc,concat(.,txn.body) if {EARNED}",
         f"http-request sc-inc-gpc({Verdict.EARNED},1) if {EARNED}",
-        f'{answer} hdr Location "https://{back}" hdr Set-Cookie "{cookie}; Secure"'
-        f" if {EARNED} {context.secure}",
-        f'{answer} hdr Location "http://{back}" hdr Set-Cookie "{cookie}" if {EARNED}',
+        *_go_on(context, f"{EARNED} {follows}", cookie),
+        f'{_DONE} {cookie}; Secure" if {EARNED} {context.secure} {_ASIDE}',
+        f'{_DONE} {cookie}" if {EARNED} {_ASIDE}',
     ]
 
 
-def _make_link() -> list[str]:
-    return [
-        # What somebody else has made up is not signed.
-        f"http-request unset-var(txn.w) if {OWN} !{GENUINE}",
-        "http-request set-var(txn.w) pathq,ub64enc"
-        f" if !{OWN} {{ method GET HEAD }} {{ pathq,length le {LONGEST_TARGET} }}",
-        "http-request set-var(txn.w) str(/),ub64enc if !{ var(txn.w) -m found }",
-        "http-request set-var(txn.t) date",
-        "http-request set-var(txn.n) uuid",
-        f'http-request set-var-fmt(txn.sum) "{_SUM}"',
-        "http-request set-var(txn.mac) var(txn.sum),hmac(sha256,txn.lkey),hex,lower",
-    ]
+_DONE: Final = "http-request return status 204 hdr Cache-Control no-store"
 
 
-def _page(context: Context) -> list[str]:
-    """Programs get plain words: none of them follows a link in a page."""
-    headers = (
-        "hdr Cache-Control no-store hdr X-Holdfast-Challenge link hdr X-Content-Type-Options nosniff"
-        ' hdr Referrer-Policy same-origin hdr X-Robots-Tag noindex hdr Vary "Accept, Cookie"'
-    )
-    words = (
-        "This site is being attacked. Please come again in a few minutes, or with a browser"
-        " (%[var(txn.sg),field(2,|)]).\\n"
-    )
+def _go_on(context: Context, condition: str, cookie: str = "") -> list[str]:
+    """Back to where the visitor wanted to go: on this host, whatever the path begins with."""
+    answer = 'status 303 content-type text/plain string "Go on.\\n" hdr Cache-Control no-store'
+    back = "%[req.fhdr(host)]%[var(txn.w),ub64dec]"
     return [
-        f'http-request return status 403 content-type text/plain lf-string "{words}" {headers}'
-        " hdr Retry-After 60 if { req.fhdr(accept) -m found } !{ req.fhdr(accept) -m sub text/html */* }"
-        f" {{ sc_inc_gpc({Verdict.CHALLENGED},1) gt 0 }}",
-        'http-request return status 403 content-type "text/html; charset=utf-8"'
-        f" lf-file {context.places.challenge_page} {headers}"
-        f' hdr Content-Security-Policy "{POLICY}"'
-        f" if {{ sc_inc_gpc({Verdict.CHALLENGED},1) gt 0 }}",
+        f'http-request return {answer} hdr Location "{scheme}://{back}"'
+        f"{f' {cookie}{attribute}' if cookie else ''} if {condition}{secure} {_ASIDE}"
+        for scheme, attribute, secure in (("https", '; Secure"', f" {context.secure}"), ("http", '"', ""))
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from holdfast.edge.dataplane.pages import CONTENT_SECURITY_POLICY, LANGUAGES, RECORD_FIELDS
 from holdfast.edge.dataplane.picture import Flag, Maps
 from holdfast.edge.dataplane.reasons import Reason
@@ -40,27 +42,41 @@ def suspicion_rules(context: Context) -> list[str]:
     """Most requests are for sites that nobody blocks and that have no allow list: after three look-ups they
     leave these rules (``allow`` ends them) for those of the site."""
     at = context.places.map
-    missing = "if !{ var(txn.blk) -m found }"
+    missing = f"if !{_HIT}"
     return [
-        f"http-request set-var(txn.blk) var(txn.sid),field(1,-),map({at(Maps.BLOCK_CUSTOMERS)})",
-        f"http-request set-var(txn.blk) var(txn.sid),map({at(Maps.BLOCK_SITES)}) {missing}",
-        f"http-request set-var(txn.blk) var(txn.host),map({at(Maps.BLOCK_HOSTS)}) {missing}",
-        "http-request allow if !{ var(txn.blk) -m found }"
+        f"http-request set-var(txn.hit) var(txn.sid),field(1,-),map({at(Maps.BLOCK_CUSTOMERS)})",
+        f"http-request set-var(txn.hit) var(txn.sid),map({at(Maps.BLOCK_SITES)}) {missing}",
+        f"http-request set-var(txn.hit) var(txn.host),map({at(Maps.BLOCK_HOSTS)}) {missing}",
+        f"http-request allow if !{_HIT}"
         f" !{{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
         f" !{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}"
         f" !{{ var(txn.sid),map({at(Maps.MASKS)}) -m found }}",
-        "http-request unset-var(txn.blk)",
     ]
+
+
+_HIT: Final = "{ var(txn.hit) -m found }"
+"""There is a block, which may have ended."""
+BLOCKED: Final = "blocked"
+"""The backend of what is blocked."""
 
 
 def enforcement_rules(context: Context) -> list[str]:
     """Is the customer, the site, the hostname or the path blocked? Then the block page, and no more."""
     found = "if { var(txn.blk) -m found }"
     return [
-        *block_rules(context, "http-request", "txn", "host"),
+        "http-request set-var(txn.now) date",
+        *block_rules(context, "http-request", "txn", "host", _HIT),
         *_path_rules(context),
-        f"http-request set-var(txn.rec) var(txn.blk),map({context.places.map(Maps.BLOCK_RECORDS)}) {found}",
-        f"http-request sc-inc-gpc({Reason.BLOCKED},1) {found}",
+        f"http-request set-var(txn.slot) str({BLOCKED}) {found}",
+        f"http-request allow {found}",
+    ]
+
+
+def blocked_rules(context: Context) -> list[str]:
+    """The block page of the record that was found."""
+    return [
+        f"http-request set-var(txn.rec) var(txn.blk),map({context.places.map(Maps.BLOCK_RECORDS)})",
+        f"http-request sc-inc-gpc({Reason.BLOCKED},1)",
         *_page_rules(context),
     ]
 
@@ -91,7 +107,6 @@ def _path_rules(context: Context) -> list[str]:
 
 
 def _page_rules(context: Context) -> list[str]:
-    blocked = "{ var(txn.blk) -m found }"
     legal = f"{{ var(txn.rec),field({field_of('status')},|) -m str 451 }}"
     json = "{ req.fhdr(accept) -m sub -i /json +json } !{ req.fhdr(accept) -m sub -i text/html }"
     headers = (
@@ -103,26 +118,27 @@ def _page_rules(context: Context) -> list[str]:
     policy = f'hdr Content-Security-Policy "{CONTENT_SECURITY_POLICY}" hdr Referrer-Policy no-referrer'
     known = ";".join(LANGUAGES)
     lines = [
-        f"http-request deny deny_status 403 if {blocked} !{{ var(txn.rec) -m found }}",
+        "http-request deny deny_status 403 if !{ var(txn.rec) -m found }",
         # A region (de-AT) counts as its language: HAProxy compares whole tags only. It stops reading at
         # "q=0,", so what a visitor does not want is taken out before.
         "http-request set-var(txn.lang) \"req.fhdr(accept-language),lower,regsub('-[^,;]*',,g),"
         "regsub('[^,]*; *q=0,',,g),"
-        f'language({known},{LANGUAGES[0]})" if {blocked}',
+        f'language({known},{LANGUAGES[0]})"',
     ]
     document = f'lf-string "%[var(txn.blk),map({context.places.map(Maps.BLOCK_PROBLEMS)})]"'
-    for status, condition in ((451, f"{blocked} {legal}"), (403, blocked)):
+    for status, condition in ((451, f" {legal}"), (403, "")):
         told = f"{blocked_by} {headers}" if status == 451 else headers
         lines.append(
             f"http-request return status {status} content-type application/problem+json {document}"
-            f" {told} if {condition} {json}"
+            f" {told} if{condition} {json}"
         )
         for language in (*LANGUAGES[1:], LANGUAGES[0]):
             speaks = "" if language == LANGUAGES[0] else f" {{ var(txn.lang) -m str {language} }}"
             page = context.places.page(status, language)
+            when = f" if{condition}{speaks}" if condition or speaks else ""
             lines.append(
                 f'http-request return status {status} content-type "text/html; charset=utf-8" lf-file {page}'
-                f" hdr Content-Language {language} {told} {policy} if {condition}{speaks}"
+                f" hdr Content-Language {language} {told} {policy}{when}"
             )
     return lines
 

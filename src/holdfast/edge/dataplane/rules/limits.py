@@ -50,18 +50,19 @@ def rate_rules(context: Context) -> list[str]:
             Reason.RATE,
             OVER,
             # A second begun is a second to wait: Retry-After has no fractions (RFC 9110, section 10.2.3).
-            _too_many("please wait a moment", "%[var(txn.wait),add(999999),div(1000000)]"),
+            _too_many(Reason.RATE, "please wait a moment", "%[var(txn.wait),add(999999),div(1000000)]"),
         ),
         f"http-request sc-set-gpt0(0) {number('interval')},add(txn.us),add(txn.ahead),and({WRAP}) if !{OVER}",
         "http-request set-var(txn.mine) sc_conn_cur(0)",
-        _refusal(Reason.AT_ONCE, MANY, _too_many("fewer at the same time, please", "1")),
+        _refusal(Reason.AT_ONCE, MANY, _too_many(Reason.AT_ONCE, "fewer at the same time, please", "1")),
         "http-request set-var(txn.all) sc_conn_cur(1)",
         f"http-request set-var(txn.room) {number('slots')},sub(txn.all)",
         f"http-request set-var(txn.length) req.body_size if !{FREE}",
         _refusal(
             Reason.BODY,
             LONG,
-            'status 413 content-type text/plain string "This request is longer than the site takes.\\n"',
+            'status 413 content-type text/plain string "This request is longer than the site takes.\\n"'
+            f" {_id(Reason.BODY)}",
         ),
     ]
 
@@ -89,11 +90,16 @@ def _watched(reason: Reason, condition: str) -> str:
     return f"http-request sc-inc-gpc({WATCHED + reason},1) if {WATCHING} {condition}"
 
 
-def _too_many(words: str, wait: str) -> str:
+def _too_many(reason: Reason, words: str, wait: str) -> str:
     return (
         f'status 429 content-type text/plain string "Too many requests from your address: {words}.\\n"'
-        f" hdr Retry-After {wait} hdr Cache-Control no-store"
+        f" hdr Retry-After {wait} hdr Cache-Control no-store {_id(reason)}"
     )
+
+
+def _id(reason: Reason) -> str:
+    """For ``holdfast explain``. A mitigation that sets stricter limits comes before it."""
+    return f"hdr X-Holdfast-Id %[var(txn.by)]limit-{reason.name.lower()}.%[date]"
 
 
 def _byte_rules() -> list[str]:
@@ -103,7 +109,11 @@ def _byte_rules() -> list[str]:
     return [
         f"http-request set-var(txn.bytes) sc_bytes_in_rate(0) {asked}",
         f"http-request set-var(txn.bytes) sc_bytes_out_rate(0),add(txn.bytes) {asked}",
-        _refusal(Reason.BYTES, over, _too_many("too much data, please wait a moment", str(BYTES_SECONDS))),
+        _refusal(
+            Reason.BYTES,
+            over,
+            _too_many(Reason.BYTES, "too much data, please wait a moment", str(BYTES_SECONDS)),
+        ),
         _watched(Reason.BYTES, over),
     ]
 
@@ -162,7 +172,7 @@ def busy_rules(context: Context) -> list[str]:
     most = max(1, min(context.plain_budget, context.tls_budget or context.plain_budget) // 2)
     full = (
         f'status 503 content-type "text/html; charset=utf-8" file {context.places.origin_page}'
-        " hdr Retry-After 5 hdr Cache-Control no-store"
+        f" hdr Retry-After 5 hdr Cache-Control no-store {_id(Reason.QUEUE)}"
     )
     half = f"{number('slots')},div(2),sub(txn.mine)"
     crowding = f"{BUSY} !{FREE} {{ sc_conn_cur(0) gt {LEAST_SHARE} }} {{ {half} lt 0 }}"
@@ -171,7 +181,11 @@ def busy_rules(context: Context) -> list[str]:
     beyond = f"{BUSY} !{FREE} {{ var(txn.places),sub(txn.queued) le 0 }}"
     waits = f"{BUSY} !{FREE} !{{ req.fhdr(content-type) -m beg application/grpc }}"
     return [
-        _refusal(Reason.AT_ONCE, crowding, _too_many("this site is busy, fewer at the same time", "1")),
+        _refusal(
+            Reason.AT_ONCE,
+            crowding,
+            _too_many(Reason.AT_ONCE, "this site is busy, fewer at the same time", "1"),
+        ),
         _watched(Reason.AT_ONCE, crowding),
         f"http-request set-var(txn.queued) queue if {BUSY}",
         f"http-request set-var(txn.places) {number('queue')} if {BUSY}",

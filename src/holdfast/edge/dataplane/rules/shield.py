@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdfast.edge.dataplane.challenge_page import OWN_PATHS
 from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules.context import Context
@@ -21,13 +22,23 @@ from holdfast.edge.dataplane.rules.features import (
     bit,
     needed_by,
 )
+from holdfast.edge.dataplane.rules.refused import BROWSER, PLAIN, problem
 from holdfast.shield.features import TEMPLATES, Feature, Template
 
+CHALLENGE, DENIED, DROPPED = "challenge", "denied", "dropped"
+"""The backends of what the shield refuses."""
+WAY_THROUGH: Final = "way-through"
+"""That of our own paths, which lead through a challenge."""
 COOKIE: Final = "__holdfast"
 FREE: Final = "{ var(txn.free) -m found }"
 EXEMPT: Final = "{ var(txn.exempt) -m found }"
 CLEARED: Final = "{ var(txn.clr) -m found }"
 MATCHED: Final = "{ var(txn.sg) -m found }"
+CEILING: Final = 500
+"""Requests of a client without a clearance, to sites that challenge it, over ``CEILING_SECONDS``: many
+newcomers behind one address stay below it."""
+CEILING_SECONDS: Final = 10
+OVER_CEILING: Final = f"{{ src,ipmask(32,64),table_gpc0_rate(strangers) gt {CEILING} }}"
 
 
 def shielded_rules(context: Context) -> list[str]:
@@ -39,23 +50,35 @@ def shielded_rules(context: Context) -> list[str]:
 
 
 def clearance_rules(context: Context) -> list[str]:
-    """A clearance is a JSON Web Token (RFC 7519) of this site in a cookie, signed with HMAC-SHA256: the
+    """A clearance is a JSON Web Token (RFC 7519) of this host in a cookie, signed with HMAC-SHA256: the
     algorithm is the rule's and never the token's. Whoever has one is counted by its id and not by his
     address (sc0), so that a change of address changes nothing, and a clearance that many share is worth one
-    client."""
+    client.
+
+    To check a signature costs more than to refuse. A client that is over the ceiling has one forged clearance
+    checked on each connection, and no second one; whoever has a good one is not kept from showing it."""
     at = context.places.map
     valid = "{ var(txn.valid) -m int 1 }"
+    # Behind a forwarder a connection is shared by clients: one must not be held against another.
+    forger = [] if context.forwarders else ["{ var(sess.forger) -m found }"]
+    spent = [f"http-request unset-var(txn.ck) if {each} {OVER_CEILING}" for each in forger]
+    noted = [
+        "http-request set-var(sess.forger) bool(true) if { var(txn.ck) -m found } !{ var(txn.clr) -m found }"
+        for _ in forger
+    ]
     return [
         f"http-request set-var(txn.ck) req.cook({COOKIE})",
+        *spent,
         f"http-request set-var(txn.ckey) var(txn.ck),jwt_header_query('$.kid'),map({at(Maps.KEYS)})"
         " if { var(txn.ck) -m found }",
         'http-request set-var(txn.valid) var(txn.ck),jwt_verify("HS256",txn.ckey)'
         " if { var(txn.ckey) -m found }",
-        f"http-request set-var(txn.claim) var(txn.ck),jwt_payload_query('$.site') if {valid}",
+        f"http-request set-var(txn.claim) var(txn.ck),jwt_payload_query('$.host') if {valid}",
         f"http-request set-var(txn.end) var(txn.ck),jwt_payload_query('$.exp','int') if {valid}",
         f"http-request set-var(txn.jti) var(txn.ck),jwt_payload_query('$.jti') if {valid}",
-        f"http-request set-var(txn.clr) bool(true) if {valid} {{ var(txn.claim),strcmp(txn.sid) eq 0 }}"
+        f"http-request set-var(txn.clr) bool(true) if {valid} {{ var(txn.claim),strcmp(txn.host) eq 0 }}"
         " { var(txn.end),sub(txn.now) gt 0 }",
+        *noted,
         f"http-request track-sc0 var(txn.jti),concat(|,txn.sid) table clients if {CLEARED} !{FREE}",
     ]
 
@@ -75,11 +98,12 @@ def exempt_rules(context: Context) -> list[str]:
 
 
 def signature_rules(context: Context) -> list[str]:
-    """The features that some template in use needs, then the templates; the first that matches decides."""
+    """The features that some template in use needs, then the templates; the first that matches decides. Each
+    rule first asks whether it is needed: most are not."""
     at = context.places.map
     lines = []
     for feature in Feature:
-        asked = f"if !{EXEMPT} {{ var(txn.mask),and({needed_by(feature)}) -m bool }}"
+        asked = f"if {{ var(txn.mask),and({needed_by(feature)}) -m bool }} !{EXEMPT}"
         if feature is Feature.PRESENCE:
             lines.append(f'http-request set-var-fmt(txn.f{feature}) "{PRESENCE}" {asked}')
         elif feature is Feature.STRANGER:
@@ -91,14 +115,29 @@ def signature_rules(context: Context) -> list[str]:
         found = f"{_key(template)},map({at(Maps.SIGNATURES)})"
         lines.append(
             f"http-request set-var(txn.sg) {found}"
-            f" if !{EXEMPT} !{MATCHED} {{ var(txn.mask),and({bit(template.bit)}) -m bool }}"
+            f" if {{ var(txn.mask),and({bit(template.bit)}) -m bool }} !{EXEMPT} !{MATCHED}"
             f" {{ {found},field(3,|),sub(txn.now) gt 0 }}"
         )
+    return [*lines, *whole_site_rules(context, f" !{MATCHED}")]
+
+
+def whole_site_rules(context: Context, only: str = "") -> list[str]:
+    """The mitigation that every request matches, while it lasts."""
+    found = f"var(txn.sid),concat(|{WHOLE_SITE}),map({context.places.map(Maps.SIGNATURES)})"
     return [
-        *lines,
-        f"http-request set-var(txn.sg) var(txn.sid),concat(|{WHOLE_SITE}),map({at(Maps.SIGNATURES)})"
-        f" if !{EXEMPT} !{MATCHED} {{ var(txn.mask),and({bit(WHOLE_SITE)}) -m bool }}",
-        f"http-request unset-var(txn.sg) if {MATCHED} {{ var(txn.sg),field(3,|),sub(txn.now) le 0 }}",
+        f"http-request set-var(txn.sg) {found} if {{ var(txn.mask),and({bit(WHOLE_SITE)}) -m bool }}"
+        f" !{EXEMPT}{only} {{ {found},field(3,|),sub(txn.now) gt 0 }}"
+    ]
+
+
+def unsigned_rules(context: Context) -> list[str]:
+    """A site without a signature, where everybody is challenged or limited, leaves here: it need not look at
+    templates."""
+    few = f"{{ var(txn.mask),and({bit(len(TEMPLATES)) - 1}) -m int 0 }}"
+    return [
+        *(f"{rule} {few}" for rule in whole_site_rules(context)),
+        *(f"{rule} {few}" for rule in verdict_rules(context)),
+        f"http-request allow if {few}",
     ]
 
 
@@ -110,21 +149,43 @@ def _key(template: Template) -> str:
 
 
 def verdict_rules(context: Context) -> list[str]:
-    """All but the challenge, which comes after. A limit is the client's own, stricter one for these requests:
-    ``rules.limits`` applies it."""
-    denied = (
-        'content-type text/plain lf-string "This request was refused: it looks like part of an attack that is'
-        " going on (%[var(txn.sg),field(2,|)]). If you are no part of it, please tell the site's owner.\\n\""
-        " hdr Cache-Control no-store hdr Retry-After 60"
-    )
+    """What is refused goes to a backend that refuses, in place of the site's. A limit is the client's own,
+    stricter one for these requests: ``rules.limits`` applies it."""
     return [
+        f'http-request set-var-fmt(txn.id) "%[var(txn.sg),field(2,|)].%[var(txn.now)]" if {MATCHED}',
+        f"http-request set-var(txn.slot) str({CHALLENGE}) if {_does('challenge')} !{CLEARED}",
+        f"http-request set-var(txn.slot) str({DENIED}) if {_does('deny')}",
+        f"http-request set-var(txn.slot) str({DROPPED}) if {_does('drop')}",
         f"http-request sc-inc-gpc({Verdict.OBSERVED},1) if {_does('observe')}",
-        f"http-request silent-drop if {_does('drop')} {{ sc_inc_gpc({Verdict.DROPPED},1) gt 0 }}",
-        f"http-request return status 403 {denied}"
-        f" if {_does('deny')} {{ sc_inc_gpc({Verdict.DENIED},1) gt 0 }}",
         f"http-request set-var(txn.lim) var(txn.sg),field(4,|) if {_does('limit')}",
+        f"http-request set-var(txn.by) var(txn.sg),field(2,|),concat(/) if {_does('limit')}",
+        f"http-request set-var(txn.slot) str({WAY_THROUGH})"
+        f" if {{ path_beg {OWN_PATHS} }} {{ path -m reg {OWN_PATHS}(challenge(-.*)?|wait|solved|continue)$ }}"
+        f" !{{ var(txn.slot) -m str {DENIED} {DROPPED} }}",
     ]
 
 
+def denied_rules(context: Context) -> list[str]:
+    """Refused, with words, and the id by which somebody can find out why."""
+    words = "This request was refused: it looks like part of an attack that is going on."
+    document = problem(
+        context, "denied", 403, "Refused", f"{words} If you are no part of it, tell the site's owner this id."
+    )
+    text = (
+        f"content-type text/plain lf-string \"{words} If you are no part of it, please tell the site's owner"
+        ' (%[var(txn.id)]).\\n"'
+    )
+    counted = f"{{ sc_inc_gpc({Verdict.DENIED},1) gt 0 }}"
+    return [
+        f"http-request return status 403 {text} {PLAIN} hdr Retry-After 60 if {BROWSER} {counted}",
+        f"http-request return status 403 {document} {PLAIN} hdr Retry-After 60 if {counted}",
+    ]
+
+
+def dropped_rules(_: Context) -> list[str]:
+    """No answer."""
+    return [f"http-request silent-drop if {{ sc_inc_gpc({Verdict.DROPPED},1) gt 0 }}"]
+
+
 def _does(action: str) -> str:
-    return f"{MATCHED} {{ var(txn.sg),field(1,|) -m str {action} }}"
+    return f"{{ var(txn.sg),field(1,|) -m str {action} }}"

@@ -1,0 +1,99 @@
+"""What the path of requests notices of the challenge: the time of answers to a holder of a clearance and to a
+visitor of a site that challenges nobody, while all is calm, while solutions are sent in, while the agent is
+dead."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from typing import Final
+
+from bench.bystanders import end
+from bench.challenge import figures, proofs
+from bench.challenge.costs import HTML, get
+from bench.challenge.crowd import Crowd, Request
+from bench.challenge.figures import BOUNDED, CALM_STATE, DEAD, FULL, Waits
+from bench.challenge.ground import CALM, CHALLENGED, Ground
+from bench.cores import move
+
+RATE: Final = 1_000.0
+"""Requests/s, of both sites together: enough to measure, and next to nothing for the proxy."""
+VISITORS: Final = 32
+FIRST_VISITOR: Final = IPv4Address("127.60.0.1")
+SETTLE: Final = 0.15
+"""Seconds after a change of state before anything is measured."""
+READY: Final = b"sending\n"
+
+
+def measure(
+    ground: Ground, rounds: int, seconds: float, bounded: float, say: Callable[[str], None]
+) -> list[Waits]:
+    """The states take turns. ``bounded``: solutions/s of the one that is not at full speed."""
+    waits: list[Waits] = []
+    key = ground.key
+    requests = [
+        Request([get(CHALLENGED, "/", HTML, proofs.clearance(key, CHALLENGED))], 200, b"x" * 8),
+        Request([get(CALM, "/", HTML)], 200, b"x" * 8),
+    ]
+    with Crowd(ground.edge.http, VISITORS, FIRST_VISITOR) as visitors:
+        visitors.pace(requests, RATE, seconds / 2)
+        for number in range(rounds):
+            order = [CALM_STATE, BOUNDED, FULL] if number % 2 == 0 else [FULL, BOUNDED, CALM_STATE]
+            for state in (*order, DEAD):
+                with _state(ground, state, bounded):
+                    time.sleep(SETTLE)
+                    took = visitors.pace(requests, RATE, seconds)
+                waits += [
+                    Waits(site, state, number, figures.p99(each), len(each))
+                    for site, each in zip(figures.SITES, took, strict=True)
+                ]
+            told = ", ".join(
+                f"{state} {max(each.p99 for each in waits if (each.state, each.round) == (state, number)):.2f}"
+                for state in figures.STATES
+            )
+            say(f"path, round {number + 1} of {rounds}: p99 in ms, the worse site: {told}")
+    return waits
+
+
+@contextmanager
+def _state(ground: Ground, state: str, bounded: float) -> Iterator[None]:
+    if state == DEAD:
+        ground.edge.end_agent(signal.SIGKILL)
+        yield
+        ground.start_agent()
+        move([ground.edge.processes()[0]], ground.theirs)
+    elif state == CALM_STATE:
+        yield
+    else:
+        with submitting(ground, bounded if state == BOUNDED else float("inf")):
+            yield
+
+
+@contextmanager
+def submitting(ground: Ground, rate: float) -> Iterator[None]:
+    """A process of its own sends solutions, half of them right, from many addresses. It takes what others
+    leave of their core: else the visitors would wait for it, and not for the proxy."""
+    name, text = ground.key
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.challenge.submit", str(ground.edge.http), str(rate), name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdin is not None and process.stdout is not None
+        os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
+        process.stdin.write(f"{text}\n".encode())
+        process.stdin.flush()
+        if process.stdout.readline() != READY:
+            raise RuntimeError("the sender of solutions does not start")
+        yield
+        if process.poll() is not None:
+            raise RuntimeError("the sender of solutions has ended before its time")
+    finally:
+        end(process)

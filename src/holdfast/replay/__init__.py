@@ -1,0 +1,1 @@
+"""An access log through the brain, offline: what the shield would have done."""

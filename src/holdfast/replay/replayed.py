@@ -1,0 +1,204 @@
+"""A log's seconds through one site's brain, in a closed loop: what the brain puts in force is done to the
+requests that follow.
+
+Within a second, which is all that a log tells, requests are taken to come evenly. How long an answer took is
+not in a log: the origin's suffering is not seen, but for its errors where something is suspected already.
+Not here: lines (``access_log``, ``order``), how closely is looked (``pace``), the words of what was found
+(``report``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from holdfast.replay.answering import Answering
+from holdfast.replay.order import Second
+from holdfast.replay.pace import STEP_REQUESTS, STEP_SECONDS, Quiet, looks, next_look
+from holdfast.replay.tally import Tally
+from holdfast.shield.baseline import Baseline
+from holdfast.shield.brain import LEARNED_AFTER, SiteBrain
+from holdfast.shield.chronicle import Chronicle
+from holdfast.shield.counts import Counts
+from holdfast.shield.features import Feature
+from holdfast.shield.phase import Phase
+from holdfast.shield.record import BEFORE_SECONDS, AttackRecord
+from holdfast.shield.rhythm import idle_minutes
+from holdfast.shield.sample import Sample
+
+SETTLED_SECONDS: Final = 61.0
+"""After the last request: by then nothing waits to be learned any more."""
+
+
+@dataclass(slots=True)
+class Surge:
+    """A suspicion, until something confirms it."""
+
+    began: float
+    ended: float
+    peak: float
+    """Requests/s, at most."""
+    usual: float
+
+
+class Replay:
+    """One site's. ``run`` for each log, the older first; what was found in the last one stands here."""
+
+    def __init__(self, site: str, at: int, unknown: frozenset[Feature], rng: np.random.Generator) -> None:
+        """``at``: when the first log begins. ``unknown``: what its lines tell of no request."""
+        self.brain = SiteBrain(site, Baseline.new(at), unknown)
+        self.records: list[AttackRecord] = []
+        """Of attacks, in order."""
+        self.signs: dict[str, float] = {}
+        """Attack → when the first sign of it was seen."""
+        self.reached: dict[str, float] = {}
+        """Attack → requests beyond the usual that reached the origin, from the first sign on."""
+        self.surges: list[Surge] = []
+        """Suspicions that nothing has confirmed."""
+        self.requests = 0
+        self.first = self.until = at
+        """The log's begin; how far the brain has been told."""
+        self.last = -math.inf
+        """When anything came last."""
+        self._rng = rng
+        self._plane = Answering()
+        self._chronicle = Chronicle()
+        self._quiet = Quiet()
+        self._group: list[Second] = []
+        """Seconds of calm that are told at once."""
+        self._past: deque[Counts] = deque(maxlen=int(BEFORE_SECONDS))
+        """Those that were told so: a record begins with them."""
+        self._since = float(at)
+        """When the brain's phase began."""
+        self._surge: Surge | None = None
+        self._excess = 0.0
+
+    @property
+    def tally(self) -> Tally:
+        return self._plane.tally
+
+    def run(self, seconds: Iterable[Second]) -> None:
+        """A log, to its end and until all that it leaves has come to rest."""
+        for second in seconds:
+            self._second(second)
+        self._flush()
+        self._idle(math.inf)
+
+    def begin_anew(self, at: int) -> None:
+        """Another log begins: what was learned stays, and what was found goes."""
+        self.tally.forget()
+        self.records, self.surges, self.signs, self.reached = [], [], {}, {}
+        self.requests, self.first, self.until = 0, at, at
+
+    # -- time ----------------------------------------------------------------------------------------
+
+    def _second(self, second: Second) -> None:
+        at, number = second.at, len(second.entries)
+        self.requests += number
+        if self._group and (
+            at >= self._group[0].at + STEP_SECONDS
+            or number + sum(len(each.entries) for each in self._group) > STEP_REQUESTS
+        ):
+            self._flush()
+        if not self._group:
+            self._idle(at)
+        if self._is_at_rest and self._quiet(self.brain.baseline, at, number):
+            self._group.append(second)
+        else:
+            self._flush()
+            self._idle(at)
+            self._closely(second)
+        self.last = at + 1.0
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether nothing is going on, and nothing is being recorded."""
+        return not (self.brain.is_busy or self._plane.mitigations or self._chronicle.records)
+
+    def _flush(self) -> None:
+        group, self._group = self._group, []
+        if group:
+            samples = [sample for second in group for sample in self._plane.calm(second)]
+            self._calm(group[-1].at + 1, {each.at: len(each.entries) for each in group}, samples)
+
+    def _idle(self, until: float) -> None:
+        """No request comes before ``until``."""
+        while self.until < until:
+            if not self._is_at_rest:
+                self._closely(Second(self.until, []))
+            elif self.until < self.last + SETTLED_SECONDS:
+                few = sum(each.requests for each in self._past) <= STEP_REQUESTS
+                step = LEARNED_AFTER + 1 if few else STEP_SECONDS
+                self._calm(int(min(self.until + step, until)), {}, ())
+            else:
+                break
+        if self.until < until < math.inf:
+            for at, seconds in idle_minutes(self.until, until):
+                self.brain.baseline.learn_rate(at, 0, seconds)
+            self.until = int(until)
+
+    def _calm(self, end: int, requests: Mapping[int, int], samples: Sequence[Sample]) -> None:
+        """One look at several seconds. The brain is told of the last one; the rate of the others is learned
+        directly, each for itself: how requests bunch shows in single seconds only."""
+        for at in range(self.until, end):
+            counts = Counts(at + 1.0, 1.0, requests.get(at, 0))
+            self._past.append(counts)
+            if at < end - 1:
+                self.brain.baseline.learn_rate(at, counts.requests, 1.0)
+            else:
+                self._look(counts, samples)
+        self.until = end
+
+    def _closely(self, second: Second) -> None:
+        """A second in several looks."""
+        at, number, sight = second.at, len(second.entries), self.brain.sight
+        for each in self._past:
+            self._chronicle.course.add(each, (), sight.mean, sight.upper)
+        self._past.clear()
+        if self.brain.phase is Phase.CALM:
+            self.tally.in_calm(second)
+        now, done = float(at), 0
+        while now < at + 1:
+            before, now = now, next_look(now, looks(self.brain.phase, now - self._since))
+            upto = min(math.ceil((now - at) * number - 0.5), number)
+            counts, samples = self._plane.answer(second, done, upto, now, now - before)
+            self._look(counts, samples)
+            self._chronicle.count(self.brain, counts, ())  # no log tells how fast the origin was
+            self.records += self._chronicle.complete(now)
+            done = upto
+        self.until = at + 1
+
+    # -- looking -------------------------------------------------------------------------------------
+
+    def _look(self, counts: Counts, samples: Sequence[Sample]) -> None:
+        brain, now = self.brain, counts.at
+        phase = brain.phase
+        brain.tick(now, counts, samples, self._rng)
+        self._plane.follow(now, brain)
+        self._chronicle.follow(now, brain, self._plane.mitigations)
+        if brain.phase is phase is Phase.CALM:
+            return
+        brain.news.clear()
+        sight = brain.sight
+        if phase is Phase.CALM:
+            self.tally.suspect(now)
+            self._surge, self._excess = Surge(now, now, sight.rate, sight.mean), 0.0
+        if brain.phase is not phase:
+            self._since = now
+        if brain.phase in (Phase.SUSPECT, Phase.ATTACK):
+            passed = counts.requests - counts.touched - counts.refused
+            self._excess += passed - sight.mean * counts.seconds
+        if self._surge is not None:
+            self._surge.ended, self._surge.peak = now, max(self._surge.peak, sight.rate)
+            if brain.attack is not None:
+                self.signs[brain.attack.id], self._surge = self._surge.began, None
+            elif brain.phase is Phase.CALM:
+                self.surges.append(self._surge)
+                self._surge = None
+        if brain.attack is not None:
+            self.reached[brain.attack.id] = max(0.0, self._excess)
