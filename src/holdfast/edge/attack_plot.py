@@ -27,7 +27,7 @@ Format = Literal["png", "svg"]
 VERDICTS: Final[tuple[tuple[str, str, Callable[[Row], float]], ...]] = (
     ("passed on to the origin", "#0072B2", lambda row: row.passed),
     ("a clearance given", "#009E73", lambda row: row.earned),
-    ("challenged", "#F0E442", lambda row: row.challenged),
+    ("challenged", "#56B4E9", lambda row: row.challenged),
     ("denied", "#E69F00", lambda row: row.denied),
     ("dropped", "#D55E00", lambda row: row.dropped),
     ("refused at a limit", "#CC79A7", lambda row: row.refused),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,20 @@ PLACES: Final = (0.7, 0.9)
 """After which share of the log's lines each begins."""
 TOOL: Final = "python-requests/2.31.0"
 BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0"
+"""Mimicked where the log has none."""
 WATCHED: Final = 5000
-"""Entries from which the mimic takes the browser that it claims to be."""
+"""Entries from which a mimic learns."""
 
 
-Requests = Callable[[np.random.Generator, int], list[str]]
-"""So many, as the first line of each."""
+class Shape(NamedTuple):
+    """What the log's browsers ask for, so that a mimic can ask alike."""
+
+    agent: str
+    request: str
+
+
+Requests = Callable[[np.random.Generator, int, str], list[str]]
+"""So many, as the first line of each; the last argument is what browsers ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +47,21 @@ class Flood:
     number: int
     words: str
     agent: str
-    """Empty: that of the log's most frequent browser."""
+    """Empty: that of the browser that is mimicked."""
     requests: Requests
 
 
-def _random_queries(rng: np.random.Generator, number: int) -> list[str]:
+def _random_queries(rng: np.random.Generator, number: int, usual: str) -> list[str]:
     return [f"GET /?q={each} HTTP/1.1" for each in rng.integers(10**9, size=number).tolist()]
 
 
-def _front_page(rng: np.random.Generator, number: int) -> list[str]:
-    return ["GET / HTTP/1.1"] * number
+def _the_usual(rng: np.random.Generator, number: int, usual: str) -> list[str]:
+    return [usual] * number
 
 
 FLOODS: Final = (
     Flood(1, f"one tool ({TOOL}) at the front page, with random queries", TOOL, _random_queries),
-    Flood(2, "a mimic of the log's most frequent browser, at the front page", "", _front_page),
+    Flood(2, "a mimic of the most frequent request of a browser in the log", "", _the_usual),
 )
 
 
@@ -65,7 +73,7 @@ class Mixture:
         """By the number of a flood, unix time."""
         self._places = [int(share * lines) for share in PLACES]
         self._rng = rng
-        self._browsers: Counter[str] = Counter()
+        self._shapes: Counter[Shape] = Counter()
         self._sources = [
             f"198.{18 + each // 65536}.{each // 256 % 256}.{each % 256}"
             for each in rng.choice(2 * 65536, SOURCES, replace=False).tolist()
@@ -76,8 +84,8 @@ class Mixture:
         waiting: Iterator[Entry] = iter(())
         following: Entry | None = None
         for number, entry in enumerate(entries):
-            if number < WATCHED and entry.agent is not None and _is_browser(entry.agent):
-                self._browsers[entry.agent] += 1
+            if number < WATCHED and _is_browser(entry.agent) and entry.request.startswith("GET "):
+                self._shapes[Shape(entry.agent or "", entry.request)] += 1
             due = len(self.began)
             if following is None and due < len(FLOODS) and number >= self._places[due]:
                 self.began[FLOODS[due].number] = entry.at
@@ -93,19 +101,21 @@ class Mixture:
 
     def _lines(self, flood: Flood, like: Entry) -> Iterator[Entry]:
         """``like``: an entry of the log when it begins; its format is the flood's."""
-        agent = flood.agent or next((each for each, _ in self._browsers.most_common(1)), BROWSER)
+        usual = next((each for each, _ in self._shapes.most_common(1)), Shape(BROWSER, "GET / HTTP/1.1"))
         shape = like._replace(host="", request="?", status=200, size=5316)
         if shape.agent is not None:
-            shape = shape._replace(referer="", agent=agent)
+            shape = shape._replace(referer="", agent=flood.agent or usual.agent)
         for at in range(like.at, like.at + SECONDS):
             number = int(self._rng.poisson(RATE))
             sources = self._rng.integers(SOURCES, size=number).tolist()
             head, _, tail = line_of(shape._replace(at=at)).partition('"?"')
-            for source, request in zip(sources, flood.requests(self._rng, number), strict=True):
+            for source, request in zip(
+                sources, flood.requests(self._rng, number, usual.request), strict=True
+            ):
                 entry = parse(f'{self._sources[source]}{head}"{request}"{tail}')
                 if entry is not None:
                     yield entry._replace(flood=flood.number)
 
 
-def _is_browser(agent: str) -> bool:
-    return agent.startswith("Mozilla/") and "compatible" not in agent
+def _is_browser(agent: str | None) -> bool:
+    return agent is not None and agent.startswith("Mozilla/") and "compatible" not in agent

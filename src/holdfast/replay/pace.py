@@ -7,14 +7,18 @@ second is looked at as closely as on an edge, and is seen no later. Not here: wh
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from holdfast.shield.baseline import Baseline
+from holdfast.shield.brain import LEARNED_AFTER
 from holdfast.shield.phase import Phase
 
 STEP_SECONDS: Final = 15
 STEP_REQUESTS: Final = 50
-"""A step in calm: at most so long, and so many requests."""
+"""A step in calm: at most so long, and so many requests. At the end of each the brain learns at most 100."""
+IDLE_SECONDS: Final = LEARNED_AFTER + 1.0
+"""A step where nothing comes and little waits."""
 CLOSE, WIDE = 10, 2
 """Looks in a second: where anything may begin, and while it goes on."""
 CLOSE_SECONDS: Final = 5.0
@@ -39,6 +43,27 @@ class Quiet:
         return requests <= self._one and before + requests <= self._two
 
 
+class Backlog:
+    """The requests that may still wait to be learned: a step must not be so long that too many of them are due
+    at once."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[int, int]] = deque()
+        self._total = 0
+
+    def add(self, at: int, requests: int) -> None:
+        self._seconds.append((at, requests))
+        self._total += requests
+
+    def step(self, at: int, *, is_idle: bool = False) -> int:
+        """Seconds from ``at`` on."""
+        while self._seconds and self._seconds[0][0] < at - LEARNED_AFTER - STEP_SECONDS:
+            self._total -= self._seconds.popleft()[1]
+        if is_idle and self._total <= STEP_REQUESTS:
+            return int(IDLE_SECONDS)
+        return int(min(max(STEP_REQUESTS * LEARNED_AFTER / max(self._total, 1), 1), STEP_SECONDS))
+
+
 def looks(phase: Phase, lasted: float) -> int:
     """In the next second, of a site that has been in this phase for so long."""
     return CLOSE if phase is Phase.CALM or (phase is Phase.SUSPECT and lasted < CLOSE_SECONDS) else WIDE
@@ -48,4 +73,3 @@ def next_look(now: float, per_second: int) -> float:
     """When, on the grid that begins with each second."""
     second = int(now + 1e-6)
     return second + (int((now - second) * per_second + 1e-6) + 1) / per_second
-

@@ -19,10 +19,10 @@ import numpy as np
 
 from holdfast.replay.answering import Answering
 from holdfast.replay.order import Second
-from holdfast.replay.pace import STEP_REQUESTS, STEP_SECONDS, Quiet, looks, next_look
+from holdfast.replay.pace import STEP_REQUESTS, Backlog, Quiet, looks, next_look
 from holdfast.replay.tally import Tally
 from holdfast.shield.baseline import Baseline
-from holdfast.shield.brain import LEARNED_AFTER, SiteBrain
+from holdfast.shield.brain import SiteBrain
 from holdfast.shield.chronicle import Chronicle
 from holdfast.shield.counts import Counts
 from holdfast.shield.features import Feature
@@ -71,6 +71,9 @@ class Replay:
         self._quiet = Quiet()
         self._group: list[Second] = []
         """Seconds of calm that are told at once."""
+        self._step = self._grouped = 0
+        """How many these may be; their requests."""
+        self._backlog = Backlog()
         self._past: deque[Counts] = deque(maxlen=int(BEFORE_SECONDS))
         """Those that were told so: a record begins with them."""
         self._since = float(at)
@@ -100,19 +103,20 @@ class Replay:
     def _second(self, second: Second) -> None:
         at, number = second.at, len(second.entries)
         self.requests += number
-        if self._group and (
-            at >= self._group[0].at + STEP_SECONDS
-            or number + sum(len(each.entries) for each in self._group) > STEP_REQUESTS
-        ):
+        self._grouped += number
+        if self._group and (at >= self._group[0].at + self._step or self._grouped > STEP_REQUESTS):
             self._flush()
         if not self._group:
             self._idle(at)
         if self._is_at_rest and self._quiet(self.brain.baseline, at, number):
+            if not self._group:
+                self._step, self._grouped = self._backlog.step(at), number
             self._group.append(second)
         else:
             self._flush()
             self._idle(at)
             self._closely(second)
+        self._backlog.add(at, number)
         self.last = at + 1.0
 
     @property
@@ -132,8 +136,7 @@ class Replay:
             if not self._is_at_rest:
                 self._closely(Second(self.until, []))
             elif self.until < self.last + SETTLED_SECONDS:
-                few = sum(each.requests for each in self._past) <= STEP_REQUESTS
-                step = LEARNED_AFTER + 1 if few else STEP_SECONDS
+                step = self._backlog.step(self.until, is_idle=True)
                 self._calm(int(min(self.until + step, until)), {}, ())
             else:
                 break

@@ -30,6 +30,8 @@ LEAST_CLIENTS: Final = 5
 """That share a fingerprint: fewer are bounded by the limits of each client."""
 NAMED: Final = 0.5
 """The share of the excess that its signatures must hold to name it."""
+AS_GOOD: Final = 0.8
+"""The share of what a name holds that a name of clients must hold to take its place."""
 NEW_MIX: Final = 0.6
 """The share of the excess that comes from networks never seen here."""
 SLOW_MS: Final = 300.0
@@ -131,14 +133,14 @@ class Naming:
 
     @property
     def coverage(self) -> float:
-        return sum(finding.gain for finding in self.findings)
+        return _gain(self.findings)
 
     @property
     def names_clients(self) -> bool:
         """Most of the excess has one fingerprint or a few, and many clients share it: it is neither a crowd,
         nor one visitor who opens a page full of pictures."""
-        gains = sum(finding.gain for finding in self.findings if is_fingerprint(finding, self.unknown))
-        return gains >= NAMED and self.clients >= LEAST_CLIENTS
+        prints = [finding for finding in self.findings if is_fingerprint(finding, self.unknown)]
+        return _gain(prints) >= NAMED and self.clients >= LEAST_CLIENTS
 
     @property
     def is_named(self) -> bool:
@@ -160,18 +162,32 @@ def name_excess(
     new = window.codes[:, Feature.STRANGER] == 1
     share = float(weights[new].sum() / weights.sum())
     strangers = min(1.0, max(0.0, (share - (1 - excess) * baseline.newcomers) / excess))
-    findings = search(
-        window.codes,
-        weights,
-        normal,
-        min(excess, 1.0),
-        most_harm=MOST_HARM,
-        least_coverage=LEAST_COVERAGE,
-        unknown=unknown,
-    )
-    if len(normal) < YOUNG:  # what is absent in most requests names nobody
-        findings = tuple(each for each in findings if any(each.signature.codes))
+
+    def found(beside: frozenset[Feature] = frozenset()) -> tuple[Finding, ...]:
+        findings = search(
+            window.codes,
+            weights,
+            normal,
+            min(excess, 1.0),
+            most_harm=MOST_HARM,
+            least_coverage=LEAST_COVERAGE,
+            unknown=unknown | beside,
+        )
+        if len(normal) < YOUNG:  # what is absent in most requests names nobody
+            findings = tuple(each for each in findings if any(each.signature.codes))
+        return findings
+
+    findings = found()
+    if findings and not any(is_fingerprint(each, unknown) for each in findings):
+        # A page that is new holds all of a flood, and its few visitors: who asks for it says more.
+        prints = found(frozenset(Feature) - CLIENT_FEATURES)
+        if _gain(prints) >= AS_GOOD * _gain(findings):
+            findings = prints
     return Naming(excess, strangers, findings, _clients_of(findings, window, unknown), unknown)
+
+
+def _gain(findings: Sequence[Finding]) -> float:
+    return sum(finding.gain for finding in findings)
 
 
 def is_fingerprint(finding: Finding, unknown: frozenset[Feature] = frozenset()) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +25,10 @@ PAGES = tuple(f"/blog/article-{each}.html" for each in range(300))
 PICTURES = ("/reset.css", "/style.css", "/images/banner.png", "/favicon.ico")
 
 
-def entry(at: int = START, **fields: object) -> Entry:
+def entry(at: int = START, **fields: Any) -> Entry:
     """One request, ordinary but for what is given."""
     usual = Entry(at, 0, "192.0.2.7", "GET / HTTP/1.1", 200, 5316, "", BROWSERS[0])
-    return usual._replace(**fields)  # type: ignore[arg-type]
+    return usual._replace(**fields)
 
 
 def calm(rate: float, seconds: int, seed: int = 1, start: int = START) -> Iterator[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def mitigation(action: Action, name: str = "m", **values: str) -> Mitigation:
     return Mitigation(name, "site", action, tuple(values), tuple(values.values()), "", NOW, NOW)
 
 
-def told(**fields: object) -> Told:
+def told(**fields: Any) -> Told:
     return tell(entry(**fields))
 
 

@@ -96,8 +96,8 @@ def test_a_crowd_at_one_page_is_no_attack(seconds: int) -> None:
     """Its requests have the same values in all that a log does not tell; a young site takes the longer
     signature of two."""
     begin = START + seconds - 300
-    page = {"request": "GET /blog/article-7.html HTTP/1.1", "referer": ""}
-    crowd = (each._replace(**page) for each in calm(100, 60, seed=9, start=begin))
+    page = "GET /blog/article-7.html HTTP/1.1"
+    crowd = (each._replace(request=page, referer="") for each in calm(100, 60, seed=9, start=begin))
     made = replayed(mixed(calm(5, seconds), crowd))
     assert made.records == []
     assert len(made.surges) == 1

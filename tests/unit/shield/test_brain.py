@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 
 from holdfast.model.mitigation import Action
 from holdfast.shield.baseline import Baseline
 from holdfast.shield.brain import SiteBrain
+from holdfast.shield.features import Feature
 from holdfast.shield.phase import Phase
-from tests.unit.shield.traffic import START, TICK, Make, Site, bot, mimic, visitor, warm
+from holdfast.shield.sample import Sample
+from tests.unit.shield.traffic import START, TICK, Make, Site, bot, mimic, values, visitor, warm
 
 CALM = ("visitors", 50.0, visitor)
 
@@ -182,3 +186,25 @@ def test_a_challenge_of_everybody_ends_with_the_flood() -> None:
     made.run(120, CALM)
     assert not made.brain.response.standing
     assert made.brain.phase is Phase.CALM
+
+
+def at_the_front(rng: np.random.Generator, at: float) -> Sample:
+    """A visitor at a page that usually nobody asks for, and that the flood asks for, too."""
+    made = visitor(rng, at)
+    agent, names, network = (made.values[each] for each in (Feature.AGENT, Feature.NAMES, Feature.NETWORK))
+    return replace(made, values=values(agent[2:], names[2:], network, "/"), path="/")
+
+
+def test_a_tool_does_not_hide_behind_a_page_that_is_new() -> None:
+    """All of the excess has the page, which says nothing of who asks; nearly all has the tool, too. The
+    origin bears it, so that nothing else would confirm it; and the visitors of that page are spared."""
+    made = site(capacity=2000)
+    crowd = ("front", 20.0, at_the_front)
+    made.run(3, CALM, crowd)
+    assert seconds_until_attack(made, ("flood", 350, bot), crowd) <= 1.0
+    made.run(5, CALM, crowd, ("flood", 350, bot))
+    matched = {each.mitigation.features for each in made.brain.response.standing.values()}
+    assert matched
+    assert all({"agent", "names"} & set(each) for each in matched)
+    assert made.kept["flood"] > 1000
+    assert made.kept.get("front", 0) == made.kept.get("visitors", 0) == 0
