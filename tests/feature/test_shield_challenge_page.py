@@ -106,7 +106,6 @@ async def test_the_page_speaks_five_languages(tmp_path: Path) -> None:
         (None, PROBLEM),
         ("*/*", PROBLEM),
         ("text/html", HTML),
-        ("TEXT/HTML", HTML),
         ("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", HTML),
         ("application/json", PROBLEM),
         ("application/json, text/plain;q=0.5", PROBLEM),

@@ -8,6 +8,7 @@ requests are.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -44,7 +45,7 @@ class Order:
         """Entries left out, as they were alone far ahead."""
         self.sorted = 0
         """Entries of the log that were put back in order."""
-        self._waiting: dict[int, list[Entry]] = {}
+        self._waiting: defaultdict[int, list[Entry]] = defaultdict(list)
         self._number = 0
         self._ahead: Entry | None = None
         self._since_ahead = 0
@@ -63,8 +64,10 @@ class Order:
                 self._put(entry)
                 self._catch_up(newest)
             elif at > closed:
+                self._waiting[at].append(entry)
+                self._number += 1
+                self._since_ahead += 1
                 self.sorted += at < newest and not entry.flood
-                self._put(entry)
                 if self._number <= self._most:
                     continue
             else:
@@ -82,7 +85,7 @@ class Order:
             yield self._taken(second)
 
     def _put(self, entry: Entry) -> None:
-        self._waiting.setdefault(entry.at, []).append(entry)
+        self._waiting[entry.at].append(entry)
         self._number += 1
         self._since_ahead += 1
 

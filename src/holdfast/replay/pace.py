@@ -14,7 +14,7 @@ from holdfast.shield.baseline import Baseline
 from holdfast.shield.brain import LEARNED_AFTER
 from holdfast.shield.phase import Phase
 
-STEP_SECONDS: Final = 15
+STEP_SECONDS: Final = 20
 STEP_REQUESTS: Final = 50
 """A step in calm: at most so long, and so many requests. At the end of each the brain learns at most 100."""
 IDLE_SECONDS: Final = LEARNED_AFTER + 1.0
@@ -44,7 +44,7 @@ class Quiet:
 
 
 class Backlog:
-    """The requests that may still wait to be learned: a step must not be so long that too many of them are due
+    """The requests that may wait to be learned: no step must be so long that too many of them are due
     at once."""
 
     def __init__(self) -> None:

@@ -74,8 +74,8 @@ class Replay:
         self._step = self._grouped = 0
         """How many these may be; their requests."""
         self._backlog = Backlog()
-        self._past: deque[Counts] = deque(maxlen=int(BEFORE_SECONDS))
-        """Those that were told so: a record begins with them."""
+        self._past: deque[tuple[int, int]] = deque(maxlen=int(BEFORE_SECONDS))
+        """Those that were told so, and their requests: a record begins with them."""
         self._since = float(at)
         """When the brain's phase began."""
         self._surge: Surge | None = None
@@ -142,34 +142,35 @@ class Replay:
                 break
         if self.until < until < math.inf:
             for at, seconds in idle_minutes(self.until, until):
-                self.brain.baseline.learn_rate(at, 0, seconds)
+                self.brain.baseline.rhythm.learn(at, 0, seconds)
             self.until = int(until)
 
     def _calm(self, end: int, requests: Mapping[int, int], samples: Sequence[Sample]) -> None:
         """One look at several seconds. The brain is told of the last one; the rate of the others is learned
         directly, each for itself: how requests bunch shows in single seconds only."""
-        for at in range(self.until, end):
-            counts = Counts(at + 1.0, 1.0, requests.get(at, 0))
-            self._past.append(counts)
-            if at < end - 1:
-                self.brain.baseline.learn_rate(at, counts.requests, 1.0)
-            else:
-                self._look(counts, samples)
+        learn, last = self.brain.baseline.rhythm.learn, end - 1
+        for at in range(self.until, last):
+            number = requests.get(at, 0)
+            learn(at, number, 1.0)
+            self._past.append((at, number))
+        number = requests.get(last, 0)
+        self._look(Counts(end, 1.0, number), samples)
+        self._past.append((last, number))
         self.until = end
 
     def _closely(self, second: Second) -> None:
         """A second in several looks."""
         at, number, sight = second.at, len(second.entries), self.brain.sight
-        for each in self._past:
-            self._chronicle.course.add(each, (), sight.mean, sight.upper)
+        for before, came in self._past:
+            self._chronicle.course.add(Counts(before + 1.0, 1.0, came), (), sight.mean, sight.upper)
         self._past.clear()
         if self.brain.phase is Phase.CALM:
             self.tally.in_calm(second)
         now, done = float(at), 0
         while now < at + 1:
-            before, now = now, next_look(now, looks(self.brain.phase, now - self._since))
+            last, now = now, next_look(now, looks(self.brain.phase, now - self._since))
             upto = min(math.ceil((now - at) * number - 0.5), number)
-            counts, samples = self._plane.answer(second, done, upto, now, now - before)
+            counts, samples = self._plane.answer(second, done, upto, now, now - last)
             self._look(counts, samples)
             self._chronicle.count(self.brain, counts, ())  # no log tells how fast the origin was
             self.records += self._chronicle.complete(now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple, TypeVar
 
 from holdfast.replay.access_log import Entry
@@ -29,6 +29,7 @@ _REMEMBERED: Final = 32_768
 _REQUEST = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+) (\S.*) HTTP/(\d(?:\.\d)?)", re.DOTALL | re.ASCII)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _VALUE = re.compile(r"=[^&]*")
+_OCTETS = frozenset(map(str, range(256)))
 _UNSEEN = re.compile(r"[^ -~]")
 _PRESENCE: Final = (("0-0--", "0-1--"), ("1-0--", "1-1--"))
 """By query, and by referer; ``-``: a log does not tell."""
@@ -136,9 +137,10 @@ def _ask(request: str) -> Asked | None:
 
 def _client(host: str) -> Client:
     """Raises nothing: what is no address is a name."""
+    octets = host.split(".")
+    if len(octets) == 4 and _OCTETS.issuperset(octets):
+        return Client(host, f"{octets[0]}.{octets[1]}.{octets[2]}.0")
     try:
-        if ":" not in host:
-            return Client(host, f"{IPv4Address(host).exploded.rpartition('.')[0]}.0")
         address = IPv6Address(host.partition("%")[0])
     except AddressValueError:
         name = host.lower()

@@ -99,7 +99,9 @@ class Reservoir:
         if wanted == 0:
             return []
         weights = np.array([max(sample.weight, 1e-9) for sample in samples])
-        chosen = rng.choice(len(samples), wanted, replace=False, p=weights / weights.sum())
+        are_equal = weights.max() == weights.min()  # the usual case, and much faster
+        shares = None if are_equal else weights / weights.sum()
+        chosen = rng.choice(len(samples), wanted, replace=False, p=shares)
         return [samples[index] for index in sorted(chosen.tolist())]
 
     def take(self, samples: Sequence[Sample], rows: Codes, rng: np.random.Generator) -> None:

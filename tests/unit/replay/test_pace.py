@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.replay.pace import CLOSE, CLOSE_SECONDS, WIDE, Quiet, looks, next_look
+from holdfast.replay.pace import (
+    CLOSE,
+    CLOSE_SECONDS,
+    IDLE_SECONDS,
+    STEP_SECONDS,
+    WIDE,
+    Backlog,
+    Quiet,
+    looks,
+    next_look,
+)
 from holdfast.shield.phase import Phase
 from tests.unit.replay.logs import START
 from tests.unit.shield.traffic import warm
@@ -49,3 +59,28 @@ def test_what_is_not_quiet() -> None:
     quiet = Quiet()
     assert quiet(baseline, at, most)
     assert not quiet(baseline, at + 1, most)  # twice as much is more than two seconds may have
+
+
+def backlog(rate: int) -> Backlog:
+    made = Backlog()
+    for at in range(START - 60, START):
+        made.add(at, rate)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rate", "step", "idle"),
+    [(0, STEP_SECONDS, int(IDLE_SECONDS)), (1, STEP_SECONDS, int(IDLE_SECONDS)), (100, 1, 1)],
+)
+def test_the_more_wait_to_be_learned_the_shorter_the_steps(rate: int, step: int, idle: int) -> None:
+    assert backlog(rate).step(START) == step
+    assert backlog(rate).step(START, is_idle=True) == idle
+
+
+def test_no_more_are_due_in_a_step_than_are_learned() -> None:
+    for rate in range(1, 51):
+        assert rate * backlog(rate).step(START) <= 100
+
+
+def test_what_has_been_learned_does_not_wait() -> None:
+    assert backlog(100).step(START + 60) == STEP_SECONDS

@@ -171,12 +171,18 @@ def test_the_same_log_gives_the_same(usual: list[Entry]) -> None:
     assert one.records == other.records
 
 
-def test_long_steps_in_calm_learn_what_ten_looks_a_second_do() -> None:
-    """An edge's ticks over the same requests, at the same moments."""
-    entries = list(calm(8, 1200))
+@pytest.mark.parametrize("hectic", [0.0, 20.0])
+def test_long_steps_in_calm_learn_what_ten_looks_a_second_do(hectic: float) -> None:
+    """An edge's ticks over the same requests, at the same moments; also with half a minute in which many
+    come, before one in which few do."""
+    entries = mixed(
+        calm(8, 900), calm(1, 300, start=START + 900), calm(hectic, 30, seed=5, start=START + 870)
+    )
     made = replayed(entries)
     brain, rng = SiteBrain("site", Baseline.new(START), UNKNOWN), np.random.default_rng(1)
-    for at, came in seconds_of(entries):
+    of_second = {each.at: each.entries for each in seconds_of(entries)}
+    for at in range(START, made.until):
+        came = of_second.get(at, [])
         for tick in range(10):
             part = [
                 Sample(moment, "log", *tell(entry)[:2], origin_ms=0.5, agent=entry.agent or "")
@@ -189,5 +195,5 @@ def test_long_steps_in_calm_learn_what_ten_looks_a_second_do() -> None:
     fast, slow = made.brain.baseline, brain.baseline
     assert fast.rhythm.level == pytest.approx(slow.rhythm.level, rel=0.02)
     assert fast.rhythm.bunching == pytest.approx(slow.rhythm.bunching, rel=0.1)
-    assert set(fast.networks(START + 1200 + 1800)) >= set(slow.networks(START + 1200 + 1800))
-    assert fast.clean_samples == pytest.approx(slow.clean_samples, rel=0.05)
+    assert set(fast.networks(made.until + 1800)) == set(slow.networks(made.until + 1800))
+    assert fast.clean_samples == pytest.approx(slow.clean_samples, rel=0.02)

@@ -42,10 +42,20 @@ POLICY: Final = (
 )
 """The Content-Security-Policy of the page. Browsers hold what a form leads to against ``form-action``, too:
 the site may send the visitor on to another host."""
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Holdfast-Challenge": "proof",
+    "Referrer-Policy": "same-origin",
+    "X-Robots-Tag": "noindex",
+    "Vary": "Accept, Cookie",
+}
+"""Of every answer on the way through a challenge."""
 __all__ = [
     "ASK",
     "ASSETS",
     "CONTINUE",
+    "HEADERS",
     "OWN_PATHS",
     "PAGE_STYLE",
     "POLICY",

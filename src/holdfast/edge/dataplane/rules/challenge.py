@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.edge.dataplane.challenge_page import ASK, ASSETS, POLICY, WAIT
+from holdfast.edge.dataplane.challenge_page import ASK, ASSETS, HEADERS, POLICY, WAIT
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules import proof, timed_link
 from holdfast.edge.dataplane.rules.context import Context
-from holdfast.edge.dataplane.rules.refused import BROWSER, PLAIN, problem
-from holdfast.edge.dataplane.rules.shield import CLEARED, COOKIE, FREE, OVER_CEILING
+from holdfast.edge.dataplane.rules.refused import BROWSER, ID, IDENTITY, identified, problem
+from holdfast.edge.dataplane.rules.shield import CLEARED, COOKIE, FREE, MATCHED, OVER_CEILING
 
 CLEARANCE_SECONDS: Final = 3600
 EARNED_SECONDS: Final = 600
@@ -25,10 +25,8 @@ GENUINE: Final = "{ var(txn.genuine) -m bool }"
 """What was shown is of this edge's making, of whatever age."""
 _COUNTED: Final = f"{{ sc_inc_gpc({Verdict.CHALLENGED},1) gt 0 }}"
 _ASIDE: Final = f"{{ sc_inc_gpc({Verdict.ASIDE},1) gt 0 }}"
-_HEADERS: Final = (
-    f"{PLAIN} hdr X-Holdfast-Challenge proof hdr Referrer-Policy same-origin"
-    ' hdr X-Robots-Tag noindex hdr Vary "Accept, Cookie"'
-)
+_FIXED: Final = " ".join(f'hdr {name} "{value}"' for name, value in HEADERS.items())
+_HEADERS: Final = f"{ID} {_FIXED}"
 _PAGE: Final = f'{_HEADERS} hdr Content-Security-Policy "{POLICY}"'
 _HTML: Final = 'content-type "text/html; charset=utf-8"'
 
@@ -45,12 +43,14 @@ def page_rules(context: Context) -> list[str]:
         " site's allow list: ask the site's owner, or who protects it (see contact), and name this id.",
     )
     at = context.places
+    page = f'hdr X-Holdfast-Id {IDENTITY} {_FIXED} hdr Content-Security-Policy "{POLICY}"'
     words = "This site is under attack. Ask its owner to put your network on the allow list (%[var(txn.id)])."
     return [
-        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=False)} {_PAGE}"
+        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=False)} {page}"
         f" if {BROWSER} {{ method GET HEAD }} {_COUNTED}",
-        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=True)} {_PAGE}"
+        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=True)} {page}"
         f" if {BROWSER} {_COUNTED}",
+        identified(),
         # It shows its user what is plain text, and of anything else the status only.
         f'http-request return status 403 content-type text/plain lf-string "{words}\\n" {_HEADERS}'
         f" hdr Retry-After 60 if {{ req.fhdr(user-agent) -m beg git/ }} {_COUNTED}",
@@ -63,6 +63,7 @@ def passing_rules(context: Context) -> list[str]:
     at = context.places
     return [
         *_assets(context),
+        f"{identified()} if {MATCHED}",
         'http-request set-var-fmt(txn.id) "challenge.%[var(txn.now)]" if !{ var(txn.id) -m found }',
         *_ceiling(context),
         f"http-request track-sc0 src,ipmask(24,48) table earned if !{FREE}",

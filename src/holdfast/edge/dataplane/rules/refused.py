@@ -12,7 +12,9 @@ from holdfast.edge.dataplane.rules.context import Context
 ID: Final = "hdr X-Holdfast-Id %[var(txn.id)]"
 """The header that each denied or challenged answer has."""
 PLAIN: Final = f"{ID} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
-BROWSER: Final = "{ req.fhdr(accept) -m sub -i text/html }"
+IDENTITY: Final = "%[var(txn.sg),field(2,|)].%[var(txn.now)]"
+"""The id of an answer: the mitigation, and when."""
+BROWSER: Final = "{ req.fhdr(accept) -m sub text/html }"
 """Every browser says so of a page; programs, pictures and scripts do not."""
 TYPE: Final = "urn:holdfast:problem:"
 
@@ -30,3 +32,8 @@ def problem(context: Context, kind: str, status: int, title: str, detail: str) -
         f'\\"contact\\":\\"{contact}\\"',
     )
     return f'content-type application/problem+json lf-string "{{{",".join(fields)}}}\\n"'
+
+
+def identified() -> str:
+    """``txn.id``, for a backend that refuses."""
+    return f'http-request set-var-fmt(txn.id) "{IDENTITY}"'

@@ -22,7 +22,7 @@ from holdfast.edge.dataplane.rules.features import (
     bit,
     needed_by,
 )
-from holdfast.edge.dataplane.rules.refused import BROWSER, PLAIN, problem
+from holdfast.edge.dataplane.rules.refused import BROWSER, PLAIN, identified, problem
 from holdfast.shield.features import TEMPLATES, Feature, Template
 
 CHALLENGE, DENIED, DROPPED = "challenge", "denied", "dropped"
@@ -152,7 +152,6 @@ def verdict_rules(context: Context) -> list[str]:
     """What is refused goes to a backend that refuses, in place of the site's. A limit is the client's own,
     stricter one for these requests: ``rules.limits`` applies it."""
     return [
-        f'http-request set-var-fmt(txn.id) "%[var(txn.sg),field(2,|)].%[var(txn.now)]" if {MATCHED}',
         f"http-request set-var(txn.slot) str({CHALLENGE}) if {_does('challenge')} !{CLEARED}",
         f"http-request set-var(txn.slot) str({DENIED}) if {_does('deny')}",
         f"http-request set-var(txn.slot) str({DROPPED}) if {_does('drop')}",
@@ -177,6 +176,7 @@ def denied_rules(context: Context) -> list[str]:
     )
     counted = f"{{ sc_inc_gpc({Verdict.DENIED},1) gt 0 }}"
     return [
+        identified(),
         f"http-request return status 403 {text} {PLAIN} hdr Retry-After 60 if {BROWSER} {counted}",
         f"http-request return status 403 {document} {PLAIN} hdr Retry-After 60 if {counted}",
     ]
