@@ -33,3 +33,11 @@ def move(pids: Iterable[int], core: int) -> None:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(ProcessLookupError):  # a thread that has just ended
                 os.sched_setaffinity(int(thread.name), {core})
+
+
+def step_back(pids: Iterable[int]) -> None:
+    """Leave these running processes, with all their threads, what nobody else wants of their core."""
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))

@@ -22,8 +22,9 @@ RESET = struct.pack("ii", 1, 0)
 
 
 def wrk(port: int, host: str, seconds: float, lines: Sequence[str] = ()) -> Visits:
-    """``lines`` are further lines of each request's head. One thread, ``CONNECTIONS`` connections, for about so long; for longer where a machine is so busy that
-    wrk did not come to its first answer. Raises RuntimeError when there is none at all."""
+    """One thread, ``CONNECTIONS`` connections, for about so long; for longer where a machine is so busy that
+    wrk did not come to its first answer. ``lines`` are further lines of each request's head. Raises
+    RuntimeError when there is no answer at all."""
     for longer in (1, 4, 16):
         words = _wrk(port, [f"Host: {host}", *lines], longer * seconds)
         if words and (seen := visits(words)).requests:

@@ -1,7 +1,8 @@
 """What Holdfast costs beside nginx and HAProxy: ``python -m bench.overhead [--quick]``.
 
 The processor time of each request passed on, with the whole chain and 100,000 hostnames known, the same for a
-site under attack, and of each refusal: a block page, a limit, a banned connection. All in one run, in turns; the last line is JSON.
+site under attack, and of each refusal: a block page, a limit, a banned connection. All in one run, in turns;
+the last line is JSON.
 """
 
 from __future__ import annotations

@@ -28,9 +28,10 @@ round; a ratio is taken in each round, and shown is the median over the rounds w
 
 What a worker uses at rest is in these figures too: Holdfast checks the origins of all its sites.
 
-*A site under attack* has five signatures in force that match nothing of the load, of five templates, and challenges
-everybody; each request says what a browser says and shows a valid clearance. HAProxy is sent the same bytes. It is
-an edge of its own, of the same size, whose agent decides nothing by itself: one load generator has one fingerprint.
+*A site under attack* has five signatures in force that match nothing of the load, of five templates, and
+challenges everybody; each request says what a browser says and shows a valid clearance. HAProxy is sent the
+same bytes. It is an edge of its own, of the same size, whose agent decides nothing by itself: one load
+generator has one fingerprint.
 
 Holdfast knows 10,000 sites with 100,000 hostnames, has one thread for traffic and runs its whole chain. nginx
 and HAProxy run one worker each, know one origin and no rule. For the refusals each of them does what Holdfast

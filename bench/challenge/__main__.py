@@ -41,7 +41,7 @@ class Pace:
     longest: int
 
 
-QUICK: Final = Pace(5, 2, 0.15, 0.3, {CHALLENGED: 20}, 2, 0.8, 120)
+QUICK: Final = Pace(5, 4, 0.15, 0.3, {CHALLENGED: 20}, 2, 0.7, 120)
 FULL: Final = Pace(11, 1, 0.6, 2.0, {CHALLENGED: 100, HARD: 20}, 7, 3.0, 720)
 
 

@@ -4,7 +4,7 @@ the answers that it gave."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -25,6 +25,7 @@ ONE_CLIENT: Final = IPv4Address("127.70.0.1")
 """The one beyond the ceiling."""
 HTML: Final = "Accept: text/html"
 PAGE_ENDS: Final = b"</html>\n"
+ORIGIN_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,23 @@ def get(host: str, path: str, *lines: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *lines, "", ""]).encode()
 
 
+def passed(text: bytes) -> Request:
+    """What the origin answers."""
+    return Request([text], 200, b"x", ORIGIN_BYTES)
+
+
 def cases_of(ground: Ground) -> list[Case]:
     """All of them. A peer's page is as long as Holdfast's; everybody is sent the same bytes."""
     edge, worker, key = ground.edge, ground.worker, ground.key
     nginx, haproxy = ground.others[NGINX], ground.others[HAPROXY]
     html = [get(CHALLENGED, "/", HTML)]
 
-    def ours(name: str, texts: Sequence[bytes], status: int, ending: bytes, **more: object) -> Case:
-        request = Request(texts, status, ending)
-        return Case(name, HOLDFAST, edge.http, worker, request, **more)  # type: ignore[arg-type]
+    def ours(name: str, texts: Sequence[bytes], status: int, ending: bytes, is_main: bool = False) -> Case:
+        return Case(name, HOLDFAST, edge.http, worker, Request(texts, status, ending), is_main=is_main)
 
     bare = Request(html, 403, b"</html>\r\n")
     bare_too = Request(html, 403, PAGE_ENDS)
-    same_size = Request(html, 403, b"x" * 8)
-    passed = b"x" * 8
+    same_size = Request(html, 403, b"x", ground.page)
     calm, cleared = get(CALM, "/", HTML), get(CHALLENGED, "/", HTML, proofs.clearance(key, CHALLENGED))
     right = [get(CHALLENGED, path) for path in proofs.solutions(key, CHALLENGED, SOLUTIONS)]
     wrong = [get(CHALLENGED, path) for path in proofs.junk(key, CHALLENGED, SOLUTIONS)]
@@ -77,12 +81,17 @@ def cases_of(ground: Ground) -> list[Case]:
         ours(figures.FORGED, [get(CHALLENGED, "/", HTML, proofs.forgery(key, CHALLENGED))], 403, PAGE_ENDS),
         ours(figures.ISSUED, [get(CHALLENGED, ASK)], 200, b"}\n", is_main=True),
         ours(figures.LINK, [get(CHALLENGED, WAIT, HTML)], 403, PAGE_ENDS),
-        ours(figures.CEILING, [get(CHALLENGED, ASK)], 429, b"}\n", clients=64, apart=0, first=ONE_CLIENT),
+        replace(
+            ours(figures.CEILING, [get(CHALLENGED, ASK)], 429, b"}\n"),
+            clients=64,
+            apart=0,
+            first=ONE_CLIENT,
+        ),
         ours(figures.SOLVED, right, 204, b"\r\n\r\n", is_main=True),
         ours(figures.JUNK, wrong, 403, b"}\n"),
-        ours(figures.CLEARED, [cleared], 200, passed),
-        ours(figures.CALM, [calm], 200, passed),
-        Case(figures.PROXIED, HAPROXY, haproxy.ports.proxied, haproxy.worker, Request([calm], 200, passed)),
+        Case(figures.CLEARED, HOLDFAST, edge.http, worker, passed(cleared)),
+        Case(figures.CALM, HOLDFAST, edge.http, worker, passed(calm)),
+        Case(figures.PROXIED, HAPROXY, haproxy.ports.proxied, haproxy.worker, passed(calm)),
     ]
 
 

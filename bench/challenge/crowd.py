@@ -40,11 +40,22 @@ class Request:
     """The next one for each request, and from the beginning again."""
     status: int
     ending: bytes
-    """What the answer's last bytes are: no length is looked for."""
+    """What the answer's last bytes are: no header is looked at."""
+    body: int = 0
+    """Its bytes, where its end is no mark: it is all of one letter."""
 
     @property
     def beginning(self) -> bytes:
         return f"HTTP/1.1 {self.status} ".encode()
+
+    def is_whole(self, data: bytes) -> bool:
+        """Whether all of an answer has come."""
+        if not data.endswith(self.ending):
+            return False
+        if not self.body:
+            return True
+        head = data.find(b"\r\n\r\n")
+        return head >= 0 and len(data) >= head + 4 + self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ class Crowd:
     def ask(self, request: Request, seconds: float) -> Answers:
         """Each client asks again as soon as it has its answer, for so long. Raises RuntimeError where no
         answer comes, or a connection is closed."""
-        texts, ending, beginning = request.texts, request.ending, request.beginning
+        texts, is_whole, beginning = request.texts, request.is_whole, request.beginning
         turn, turns = len(self._open) % len(texts), len(texts)
         count = wrong = 0
         data = b""
@@ -105,7 +116,7 @@ class Crowd:
                     data = os.read(number, LONGEST)
                     if number in parts:
                         data = parts.pop(number) + data
-                    if not data.endswith(ending):
+                    if not is_whole(data):
                         parts[number] = self._more(data)
                         continue
                     count += 1
@@ -120,7 +131,8 @@ class Crowd:
         in seconds, by kind. A client of whom one is still due is not asked again: what finds no client free
         is not sent. Raises RuntimeError at any other answer than the expected one."""
         took: list[list[float]] = [[] for _ in requests]
-        idle, sent_at = deque(self._open), {}
+        idle = deque(self._open)
+        sent_at: dict[int, tuple[int, float]] = {}
         parts: dict[int, bytes] = {}
         sent = 0
         with select.epoll() as ready:
@@ -140,7 +152,7 @@ class Crowd:
                 for number in self._ready(ready, 0.001, may_be_none=True):
                     data = parts.pop(number, b"") + os.read(number, LONGEST)
                     kind, began_at = sent_at[number]
-                    if not data.endswith(requests[kind].ending):
+                    if not requests[kind].is_whole(data):
                         parts[number] = self._more(data)
                         continue
                     took[kind].append(time.monotonic() - began_at)

@@ -107,4 +107,3 @@ def fetch(port: int, host: str, path: str = "/", **headers: str) -> tuple[int, b
         connection.request("GET", path, headers={"Host": host, **headers})
         answer = connection.getresponse()
         return answer.status, answer.read()
-

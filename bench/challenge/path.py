@@ -4,7 +4,6 @@ dead."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,11 +15,11 @@ from typing import Final
 
 from bench.bystanders import end
 from bench.challenge import figures, proofs
-from bench.challenge.costs import HTML, get
-from bench.challenge.crowd import Crowd, Request
+from bench.challenge.costs import HTML, get, passed
+from bench.challenge.crowd import Crowd
 from bench.challenge.figures import BOUNDED, CALM_STATE, DEAD, FULL, Waits
 from bench.challenge.ground import CALM, CHALLENGED, Ground
-from bench.cores import move
+from bench.cores import step_back
 
 RATE: Final = 1_000.0
 """Requests/s, of both sites together: enough to measure, and next to nothing for the proxy."""
@@ -38,9 +37,10 @@ def measure(
     waits: list[Waits] = []
     key = ground.key
     requests = [
-        Request([get(CHALLENGED, "/", HTML, proofs.clearance(key, CHALLENGED))], 200, b"x" * 8),
-        Request([get(CALM, "/", HTML)], 200, b"x" * 8),
+        passed(get(CHALLENGED, "/", HTML, proofs.clearance(key, CHALLENGED))),
+        passed(get(CALM, "/", HTML)),
     ]
+    step_back([ground.edge.processes()[0]])
     with Crowd(ground.edge.http, VISITORS, FIRST_VISITOR) as visitors:
         visitors.pace(requests, RATE, seconds / 2)
         for number in range(rounds):
@@ -53,8 +53,9 @@ def measure(
                     Waits(site, state, number, figures.p99(each), len(each))
                     for site, each in zip(figures.SITES, took, strict=True)
                 ]
+            done = [each for each in waits if each.round == number]
             told = ", ".join(
-                f"{state} {max(each.p99 for each in waits if (each.state, each.round) == (state, number)):.2f}"
+                f"{state} {max(each.p99 for each in done if each.state == state):.2f}"
                 for state in figures.STATES
             )
             say(f"path, round {number + 1} of {rounds}: p99 in ms, the worse site: {told}")
@@ -67,7 +68,7 @@ def _state(ground: Ground, state: str, bounded: float) -> Iterator[None]:
         ground.edge.end_agent(signal.SIGKILL)
         yield
         ground.start_agent()
-        move([ground.edge.processes()[0]], ground.theirs)
+        step_back([ground.edge.processes()[0]])
     elif state == CALM_STATE:
         yield
     else:
@@ -86,8 +87,9 @@ def submitting(ground: Ground, rate: float) -> Iterator[None]:
         stdout=subprocess.PIPE,
     )
     try:
-        assert process.stdin is not None and process.stdout is not None
-        os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
+        assert process.stdin is not None
+        assert process.stdout is not None
+        step_back([process.pid])
         process.stdin.write(f"{text}\n".encode())
         process.stdin.flush()
         if process.stdout.readline() != READY:

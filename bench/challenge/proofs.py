@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import altcha
+from altcha.v1 import ChallengeOptions, create_challenge, verify_solution
 
 from holdfast.shield.difficulty import LEAST_TRIES
 from tests.feature.clearances import Asked, cookie, made, shown, token
@@ -64,9 +64,7 @@ class Library:
 def library(seconds: float) -> Library:
     """On the core that we are on."""
     secret = "a key of the benchmark"  # noqa: S105 - it guards nothing
-    wanted = altcha.create_challenge_v1(
-        altcha.ChallengeOptionsV1(hmac_key=secret, max_number=LEAST_TRIES, number=NUMBER)
-    )
+    wanted = create_challenge(ChallengeOptions(hmac_key=secret, max_number=LEAST_TRIES, number=NUMBER))
     told = {
         "algorithm": wanted.algorithm,
         "challenge": wanted.challenge,
@@ -75,12 +73,12 @@ def library(seconds: float) -> Library:
         "signature": wanted.signature,
     }
     payload = base64.b64encode(json.dumps(told).encode()).decode()
-    good, why = altcha.verify_solution_v1(payload, secret, True)
+    good, why = verify_solution(payload, secret, True)
     assert good, why
-    options = altcha.ChallengeOptionsV1(hmac_key=secret, max_number=LEAST_TRIES)
+    options = ChallengeOptions(hmac_key=secret, max_number=LEAST_TRIES)
     return Library(
-        issue=_micros(lambda: altcha.create_challenge_v1(options), seconds),
-        verify=_micros(lambda: altcha.verify_solution_v1(payload, secret, True), seconds),
+        issue=_micros(lambda: create_challenge(options), seconds),
+        verify=_micros(lambda: verify_solution(payload, secret, True), seconds),
     )
 
 

@@ -85,26 +85,28 @@ SITE_WORDS: Final = {
     figures.CALM_SITE: "not challenged",
 }
 INTRODUCTION: Final = """
-HAProxy makes the challenge and checks what is shown, so that no Python takes part: the proxy's processor time is
-all there is. It has one core to itself; load, origin (nginx, 1 KB) and agent share the other one. Counted is the
-time of the proxy's worker process, user and system, all its threads, divided by what it answered. All take turns,
-in an order that changes from round to round; a ratio is taken in each round, and shown are medians with quartiles.
+HAProxy makes the challenge and checks what is shown, so that no Python takes part: the proxy's processor time
+is all there is. It has one core to itself; load, origin (nginx, 1 KB) and agent share the other one. Counted
+is the time of the proxy's worker process, user and system, all its threads, divided by what it answered. All
+take turns, in an order that changes from round to round; a ratio is taken in each round, and shown are
+medians with quartiles.
 
 The edge has 1,000 hostnames and one thread for traffic. Two of its sites have a mitigation that challenges
-everybody. The shield decides nothing by itself meanwhile (its agent does not see the counters): one load generator
-has one fingerprint. As many requests are sampled as it would choose at 40,000 a second.
+everybody. The shield decides nothing by itself meanwhile (its agent does not see the counters): one load
+generator has one fingerprint. As many requests are sampled as it would choose at 40,000 a second.
 
-Load comes from 512 addresses, each in a network of its own, on a kept-alive connection each, with the same bytes for
-everybody: a single address would soon be beyond the ceiling for clients without a clearance. The loop that sends
-it is the benchmark's own; nginx's 403 is measured under wrk, too. *nginx's 403* is its own short page of that
-status, the cheapest refusal that it has.
+Load comes from 512 addresses, each in a network of its own, on a kept-alive connection each, with the same
+bytes for everybody: a single address would soon be beyond the ceiling for clients without a clearance. The
+loop that sends it is the benchmark's own; nginx's 403 is measured under wrk, too. *nginx's 403* is its own
+short page of that status, the cheapest refusal that it has.
 """
 PATH_INTRODUCTION: Final = """
-A thousand requests a second, half of them to each site, are timed from the sending to the last byte. Solutions are
-sent in, half of them right and half of them wrong in the signature only, by a process that takes what others leave
-of its core: else visitors would wait for the sender, and not for the proxy. *At full speed* the proxy's only core
-is all used by them: nothing here can tell them from visitors before they are checked, and what is asked meanwhile
-waits in line as under any flood. The agent is killed with SIGKILL: nothing of Python is left.
+A thousand requests a second, half of them to each site, are timed from the sending to the last byte.
+Solutions are sent in, half of them right and half of them wrong in the signature only. The process that sends
+them and the agent take what others leave of their core: else visitors would wait for these, and not for the
+proxy. *At full speed* the proxy's only core is all used by them: nothing here can tell them from visitors
+before they are checked, and what is asked meanwhile waits in line as under any flood. The agent is killed
+with SIGKILL: nothing of Python is left.
 """
 
 
@@ -160,10 +162,10 @@ def _quartiles(spread: Spread, digits: int) -> str:
 def told(measured: Measured) -> list[str]:
     """What else is to be known."""
     costs, library = measured.costs, measured.library
-    elsewhere = [
-        1 - each.carried / each.cpu for each in costs if each.who == HOLDFAST and each.name == PAGE
-    ]
-    busy = ": not a quiet machine, where ratios suffer less than times" if measured.others > MOST_OTHERS else ""
+    elsewhere = [1 - each.carried / each.cpu for each in costs if each.who == HOLDFAST and each.name == PAGE]
+    busy = (
+        ": not a quiet machine, where ratios suffer less than times" if measured.others > MOST_OTHERS else ""
+    )
     lines = [
         f"{len(figures.of(costs, PAGE))} rounds; the page has {measured.page:,} bytes.",
         _target(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
@@ -14,6 +16,9 @@ TIMED = re.compile(
 )
 CHALLENGE_STATUS = (401, 403, 429, 503)
 REDIRECTS = (301, 302, 303, 307, 308)
+PROOF_STATUS = 200
+ASK = re.compile(r'<main[^>]* data-ask="([^"]*)"')
+SHOW = re.compile(r'<main[^>]* data-solved="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,54 @@ def is_challenge(answer: Answer) -> bool:
     )
 
 
-def offers_proof(_answer: Answer) -> bool:
-    """Whether a challenge offers a proof of work. Today's page offers only the timed link."""
-    return False
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Where the script of a challenge's page gets a proof of work, and where it shows what it has found."""
+
+    ask: str
+    show: str
 
 
-def proof(_answer: Answer, _host: str, _path: str) -> Step | None:
-    """The hook for the solver: do the work that a page asks for, and say where its result is sent."""
-    return None
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A proof of work, in ALTCHA's protocol: the number that after the salt has the hash ``goal``."""
+
+    salt: str
+    goal: str
+    most: int
+    """It is below that."""
+    signature: str
+
+    def shown(self, number: int, offer: Offer) -> str:
+        """The path by which the number is shown."""
+        told = {
+            "algorithm": "SHA-256",
+            "challenge": self.goal,
+            "number": number,
+            "salt": self.salt,
+            "signature": self.signature,
+        }
+        return f"{offer.show}?altcha={urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip('=')}"
+
+
+def offers_proof(answer: Answer) -> Offer | None:
+    """Whether a challenge offers a proof of work to those with JavaScript."""
+    if answer.origin or answer.status not in CHALLENGE_STATUS:
+        return None
+    found = [mark.search(answer.body.decode("latin-1")) for mark in (ASK, SHOW)]
+    ask, show = (html.unescape(each[1]) if each else "" for each in found)
+    return Offer(ask, show) if ask and show else None
+
+
+def proof(answer: Answer) -> Work | None:
+    """What is to be done, of the answer to an offer's ``ask``."""
+    if answer.status != PROOF_STATUS:
+        return None
+    try:
+        told = json.loads(answer.body)
+        return Work(told["salt"], told["challenge"], int(told["maxnumber"]), told["signature"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class Jar:

@@ -9,16 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import re
 import select
 import socket
 import time
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 
-from bench.floods.answers import Answer, is_challenge, offers_proof, parse_head, proof, redirect, timed_link
+from bench.floods.answers import (
+    Answer,
+    Offer,
+    Step,
+    Work,
+    is_challenge,
+    offers_proof,
+    parse_head,
+    proof,
+    redirect,
+    timed_link,
+)
 from bench.floods.records import Bot
 from bench.floods.shots import BotState, Schedule, Shooter, Shot
+from bench.floods.work import Solvers
 
 BIND_WITHOUT_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of <linux/in.h>: the port is chosen when it is known whither
 MOST_OPEN = 15_000
@@ -63,6 +77,7 @@ class Engine:
         self._deadlines: deque[tuple[float, int, int]] = deque()
         self._fires = bool(self._spec.follows_link or self._spec.solves)
         self._numbers = 0
+        self._solvers = Solvers()
 
     def run(self) -> None:
         """From the schedule's begin to its end, and until the last answer or time-out."""
@@ -83,6 +98,7 @@ class Engine:
                 if (connection := self._open.get(number)) is not None:
                     self._ready(connection, events)
             self._expire()
+        self._solvers.close()
         for connection in list(self._open.values()):
             self._close(connection)
         self._epoll.close()
@@ -182,12 +198,30 @@ class Engine:
             return
         answer = Answer(status, fields, cookies, body)
         bot.jar.take(answer)
+        if bot.offer is not None:
+            self._solve(bot, bot.offer, proof(answer))
+            return
         step = redirect(answer, host, path)
-        if step is None and is_challenge(answer):
-            step = proof(answer, host, path) if self._spec.solves and offers_proof(answer) else None
-            step = step or timed_link(answer, host, path)
+        if step is None and self._spec.solves and (offer := offers_proof(answer)):
+            bot.offer, step = offer, Step(0.0, offer.ask)
+        elif step is None and is_challenge(answer):
+            step = timed_link(answer, host, path)
         if step is not None:
             bot.link, bot.ready = step.path, now + step.seconds
+
+    def _solve(self, bot: BotState, offer: Offer, work: Work | None) -> None:
+        """The bot sends nothing until its work is done: all of a flood's bots share one processor core."""
+        bot.offer = None
+        if work is None:
+            return
+        bot.ready = math.inf
+
+        def done(found: Future[int | None]) -> None:
+            number = None if found.cancelled() else found.result()
+            bot.link = work.shown(number, offer) if number is not None else ""
+            bot.ready = time.monotonic()
+
+        self._solvers.solve(work).add_done_callback(done)
 
     def _lost(self, connection: Open) -> None:
         """The server has ended the connection."""

@@ -20,6 +20,7 @@ from bench.floods.processes import end_with_parent, many_files
 from bench.floods.records import Legit, dump
 from bench.floods.visitor import Target, Visitor
 from bench.floods.visits import Planned
+from bench.floods.work import Solvers
 
 EXTRA = 40.0
 """Seconds that the last requests may take beyond the end: a time-out, and a challenge."""
@@ -55,16 +56,20 @@ async def play(spec: dict[str, Any]) -> list[Legit]:
     target = Target(spec["address"], spec["port"], contexts if spec["tls"] else None)
     begin, until = spec["begin"], spec["begin"] + spec["seconds"]
     records: list[Legit] = []
+    solvers = Solvers()
 
     async def one(planned: Planned) -> None:
         start = begin + planned.start
         await asyncio.sleep(max(0.0, start - time.monotonic()))
-        visitor = Visitor(planned.visit, planned.host, target, records=records)
+        visitor = Visitor(planned.visit, planned.host, target, records=records, solvers=solvers)
         await visitor.play(start, begin, until)
 
     visits = [planned_of(each) for each in spec["visits"] if each["start"] < spec["seconds"]]
     async with asyncio.timeout(until + EXTRA - time.monotonic()):
-        await asyncio.gather(*(one(each) for each in visits))
+        try:
+            await asyncio.gather(*(one(each) for each in visits))
+        finally:
+            solvers.close()
     return records
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bench.floods.agents import BROWSERS, Asked, Headers, family_of, headers, listed
-from bench.floods.answers import Jar
+from bench.floods.answers import Jar, Offer
 from bench.floods.log import Request, Visit
 from bench.floods.records import key_of
 from bench.floods.scenario import FloodSpec
@@ -49,6 +49,8 @@ class BotState:
     """Where a challenge sends it; empty: nowhere."""
     ready: float = 0.0
     """Not before this moment does it send anything."""
+    offer: Offer | None = None
+    """Of the proof of work that it is about to get."""
     script: Iterator[Request] | None = None
     """What it replays, of mimicry."""
 

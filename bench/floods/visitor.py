@@ -1,6 +1,6 @@
 """One legitimate visitor: connections, cookies, and what it does when a challenge comes.
 
-A browser follows a challenge where it shows a page: a picture or a style sheet that is answered with a page
+A browser solves a challenge where it shows a page: a picture or a style sheet that is answered with a page
 is simply missing. While a page is on its way (or its visitor waits at a challenge), nothing else is asked
 for: what the page embeds is not known yet, and the visitor has no link to follow. Programs that are no
 browsers follow nothing but redirects.
@@ -20,6 +20,7 @@ from bench.floods.answers import (
     CHALLENGE_STATUS,
     Answer,
     Jar,
+    Offer,
     Step,
     is_challenge,
     offers_proof,
@@ -31,6 +32,7 @@ from bench.floods.http1 import Http1, Unanswered, open_http1
 from bench.floods.http2 import Http2, open_http2
 from bench.floods.log import Request, Visit
 from bench.floods.records import Legit
+from bench.floods.work import Solvers, device_seconds
 
 TIMEOUT = 15.0
 STEPS = 5
@@ -59,6 +61,8 @@ class Visitor:
     target: Target
     cookies: Jar = field(default_factory=Jar)
     records: list[Legit] = field(default_factory=list)
+    solvers: Solvers | None = None
+    """None: it has no JavaScript, and follows timed links."""
 
     def __post_init__(self) -> None:
         kind = self.visit.group
@@ -123,7 +127,7 @@ class Visitor:
             if answer.origin:
                 break
             challenged = challenged or is_challenge(answer)
-            if (step := self._next(answer, request, path)) is None:
+            if (step := await self._next(answer, request, path)) is None:
                 break
             await asyncio.sleep(min(step.seconds, LONGEST_WAIT))
             if step.path == request.path:
@@ -133,18 +137,32 @@ class Visitor:
             answer = await self._ask(request, method, path, body)
         return answer, challenged
 
-    def _next(self, answer: Answer, request: Request, path: str) -> Step | None:
+    async def _next(self, answer: Answer, request: Request, path: str) -> Step | None:
         if step := redirect(answer, self.host, path):
             return step
         if not self.is_browser or is_embedded(request.path):
             return None
-        if offers_proof(answer) and (step := proof(answer, self.host, path)):
+        if (offer := offers_proof(answer)) and (step := await self._prove(request, offer)):
             return step
         if step := timed_link(answer, self.host, path):
             return step
         if answer.cookies and answer.status in CHALLENGE_STATUS:
             return Step(0.0, request.path)
         return None
+
+    async def _prove(self, request: Request, offer: Offer) -> Step | None:
+        """What the page's script does: it gets its challenge, solves it, shows the number, and asks for the
+        page again. None where that leads nowhere."""
+        work = proof(await self._ask(request, "GET", offer.ask, b""))
+        if work is None or self.solvers is None:
+            return None
+        began = time.monotonic()
+        number = await asyncio.wrap_future(self.solvers.solve(work))
+        if number is None:
+            return None
+        await asyncio.sleep(device_seconds(self.visit.address, number) - (time.monotonic() - began))
+        shown = await self._ask(request, "GET", work.shown(number, offer), b"")
+        return Step(0.0, request.path) if shown.cookies else None
 
     async def _ask(self, request: Request, method: str, path: str, body: bytes) -> Answer:
         asked = Asked(

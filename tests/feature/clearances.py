@@ -162,7 +162,7 @@ def cookie(value: str) -> str:
 def cookie_of(answer: Answer) -> str:
     """The value that an answer sets."""
     name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
-    assert name == "__holdfast"
+    assert name == ("__Host-holdfast" if answer.headers["set-cookie"].endswith("; Secure") else "__holdfast")
     return value
 
 

@@ -83,7 +83,11 @@ async def test_the_rest_get_a_problem_document(ground: Ground, name: str, action
     assert "403" in outcome.told
     assert await refused(ground) == before + 1, "it does not come again and again"
     if name == "git":
-        assert "Recv header: content-type: application/problem+json" in outcome.told
+        # What is challenged tells git's user in words: it shows no other kind of answer.
+        kind_of = "text/plain" if action is Action.CHALLENGE else "application/problem+json"
+        assert f"Recv header: content-type: {kind_of}" in outcome.told
+        said = re.findall(r"^remote: (.+)$", outcome.told, re.MULTILINE)
+        assert ["allow list (m-77." in each for each in said] == [True] * (action is Action.CHALLENGE)
         assert re.search(r"Recv header: x-holdfast-id: m-77\.\d{10}\n", outcome.told)
     if name in SHOWS:
         (text,) = re.findall(r"^{.*}$", outcome.told, re.MULTILINE)

@@ -42,15 +42,15 @@ async def test_the_page_allows_nothing_but_its_own(tmp_path: Path) -> None:
         assert (
             answer.headers
             | {
-                "x-robots-tag": "noindex",
                 "cache-control": "no-store",
                 "x-content-type-options": "nosniff",
                 "x-holdfast-challenge": "proof",
-                "vary": "Accept, Cookie",
                 "content-type": HTML,
             }
             == answer.headers
         )
+        for name, content in (("robots", "noindex"), ("referrer", "same-origin")):
+            assert f'<meta name="{name}" content="{content}">' in text
         assert re.fullmatch(r"m-1\.\d{10}", answer.headers["x-holdfast-id"])
 
 
@@ -120,10 +120,7 @@ async def test_programs_get_a_problem_document(tmp_path: Path, accept: str | Non
         await ground.put(mitigation(name="m-77"))
         answer = await page(ground, "/", f"Accept: {accept}" if accept else "X-None: 1")
         assert (answer.status, answer.headers["content-type"]) == (403, kind)
-        assert (answer.headers["x-holdfast-challenge"], answer.headers["x-robots-tag"]) == (
-            "proof",
-            "noindex",
-        )
+        assert answer.headers["x-holdfast-challenge"] == "proof"
         if kind == PROBLEM:
             told = json.loads(answer.body)
             assert told["type"] == "urn:holdfast:problem:challenge"

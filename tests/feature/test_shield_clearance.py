@@ -61,17 +61,18 @@ async def test_who_waits_comes_back_to_where_he_wanted_to_go(tmp_path: Path, pro
         )
         told = answer.headers["set-cookie"].split("; ")[1:]
         secure = [] if protocol == "http/1.1" else ["Secure"]
-        assert told == ["Path=/", "Max-Age=3600", "HttpOnly", "SameSite=Lax", *secure]
+        assert told[:1] + told[2:] == ["Path=/", "HttpOnly", "SameSite=Lax", *secure]
+        assert 3590 <= int(told[1].removeprefix("Max-Age=")) <= 3600 - 3
         claims = claims_of(cookie_of(answer))
         assert (claims["host"], claims["jti"] in link, claims["how"]) == (SHOP, True, "link")
         assert abs(claims["exp"] - asked - 3600) <= 2
         assert ground.origin.requests == []
-        back = await get("/shelf/%41?q=1&r=%26", ("cookie", f"__holdfast={cookie_of(answer)}"))
+        back = await get("/shelf/%41?q=1&r=%26", ("cookie", answer.headers["set-cookie"].partition(";")[0]))
         assert (back.status, len(ground.origin.requests)) == (200, 1)
         totals = await ground.totals()
         counted = [totals[f"gpc{int(each)}"] for each in (Verdict.CHALLENGED, Verdict.ASIDE, Verdict.EARNED)]
         assert counted == [1, 3, 1]
-        assert [each.cleared for each in await ground.samples(5)] == [False] * 4 + [True]
+        assert [each.cleared for each in await ground.samples(2)] == [False, True], "no more than its pages"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules.proof import PROOFS_PER_NETWORK
 from holdfast.edge.dataplane.rules.shield import CEILING
+from holdfast.edge.dataplane.rules.timed_link import LINKS_PER_NETWORK
+from holdfast.edge.traffic.counters import since
 from holdfast.shield.difficulty import LEAST_TRIES
 from tests.feature.clearances import (
     ASK,
@@ -29,8 +31,10 @@ from tests.feature.clearances import (
     cookie_of,
     made,
     shown,
+    signed_link,
     token,
 )
+from tests.feature.clearances import WAIT as WAITS
 from tests.feature.clients import ask
 from tests.feature.shielding import OTHER, SHOP, Ground, mitigation, sightless
 from tests.feature.wire import Answer, connect
@@ -52,9 +56,7 @@ async def test_it_is_what_altchas_protocol_says(tmp_path: Path) -> None:
         await ground.put(mitigation())
         (kid, key), asked = await ground.key(), await challenge(ground)
         theirs = altcha.Challenge("SHA-256", asked.goal, asked.most, asked.salt, asked.signature)
-        found = altcha.solve_challenge(
-            theirs.challenge, theirs.salt, theirs.algorithm, theirs.max_number, 0
-        )
+        found = altcha.solve_challenge(theirs.challenge, theirs.salt, theirs.algorithm, theirs.max_number, 0)
         assert found is not None
         payload = altcha.Payload("SHA-256", asked.goal, found.number, asked.salt, asked.signature)
         assert altcha.verify_solution(payload.to_base64(), key, check_expires=True) == (True, None)
@@ -75,7 +77,8 @@ async def test_who_solves_it_is_let_in(tmp_path: Path) -> None:
         answer = await show(ground, asked.shown())
         assert (answer.status, answer.body) == (PASSED, b"")
         told = answer.headers["set-cookie"].split("; ")[1:]
-        assert told == ["Path=/", "Max-Age=3600", "HttpOnly", "SameSite=Lax"]
+        assert told[:1] + told[2:] == ["Path=/", "HttpOnly", "SameSite=Lax"]
+        assert 3590 <= int(told[1].removeprefix("Max-Age=")) <= 3600
         claims = claims_of(cookie_of(answer))
         assert (claims["host"], claims["jti"], claims["how"]) == (SHOP, asked.goal[:32], "proof")
         assert abs(claims["exp"] - time.time() - 3600) <= 3
@@ -163,6 +166,38 @@ async def test_shown_twice_it_is_one_clearance(tmp_path: Path) -> None:
         await asyncio.sleep(1.1)
         again = [await show(ground, path, f"127.0.{net}.1") for net in range(5)]
         assert {cookie_of(each) for each in (first, *again)} == {cookie_of(first)}
+        assert (await ground.totals())[f"gpc{int(Verdict.EARNED)}"] == 1, "and counts as one"
+
+
+@pytest.mark.parametrize("way", ["proof", "link"])
+async def test_what_is_shown_again_costs_nobody_his_own(tmp_path: Path, way: str) -> None:
+    """Whoever shows one a thousand times does not use up what his network may earn."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        key = await ground.key()
+        path = made(key).shown(7) if way == "proof" else signed_link(key)
+        most = PROOFS_PER_NETWORK if way == "proof" else LINKS_PER_NETWORK
+        for client in range(1, 4):
+            async with connect(ground.lab.http, source=f"127.0.8.{client}") as wire:
+                again = [(await wire.get(path.encode(), SHOP)).status for _ in range(most // 3 + 1)]
+            assert len(set(again)) == 1
+        neighbour = made(key, nonce="mine").shown(7) if way == "proof" else signed_link(key, number="mine")
+        answer = await ask(ground.lab, "127.0.8.99", SHOP, neighbour)
+        assert (answer.status, "set-cookie" in answer.headers) == (again[0], True)
+        assert (await ground.totals())[f"gpc{int(Verdict.EARNED)}"] == 2
+
+
+async def test_what_did_not_fit_may_be_shown_again_later(tmp_path: Path) -> None:
+    """But it is no way around what a network may earn; at another site it may earn as much again."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        await ground.put(mitigation(), name="other")
+        key = await ground.key()
+        async with connect(ground.lab.http, source="127.0.9.1") as wire:
+            links = [signed_link(key) for _ in range(LINKS_PER_NETWORK + 1)]
+            seen = [(await wire.get(each.encode(), SHOP)).status for each in (*links, links[-1], links[0])]
+        assert seen == [303] * LINKS_PER_NETWORK + [ASKED, ASKED, 303]
+        assert (await ask(ground.lab, "127.0.9.1", OTHER, signed_link(key, OTHER))).status == 303
 
 
 async def test_each_page_asks_for_another_number(tmp_path: Path) -> None:
@@ -244,13 +279,62 @@ async def test_a_client_without_a_clearance_has_a_ceiling(tmp_path: Path) -> Non
         assert told.headers["x-holdfast-id"] == json.loads(told.body)["id"]
         assert (await ask(ground.lab, "127.0.7.2", SHOP, ASK)).status == 200
         assert (await ask(ground.lab, "127.0.7.1", SHOP, "/", BROWSER)).status == ASKED
-        value, other = token(await ground.key()), token(("1", "0" * 64))
+        key = await ground.key()
+        value, other, old = token(key), token(("1", "0" * 64)), token(key, seconds=-1)
         assert (await ask(ground.lab, "127.0.7.1", SHOP, "/", cookie(value))).status == 200
         async with connect(ground.lab.http, source="127.0.7.1") as wire:
             forged = [(await wire.get(b"/", SHOP, BROWSER, cookie(other))).status for _ in range(2)]
             late = await wire.get(b"/", SHOP, BROWSER, cookie(value))
         assert forged == [ASKED] * 2
         assert late.status == ASKED, "a connection that has shown a forged one is not listened to any more"
+        async with connect(ground.lab.http, source="127.0.7.1") as wire:
+            again = [(await wire.get(b"/", SHOP, BROWSER, cookie(each))).status for each in (old, value)]
+        assert again == [ASKED, 200], "one that has ended is none of these"
+
+
+async def test_who_has_a_clearance_leaves_the_ceiling_to_others(tmp_path: Path) -> None:
+    async with sightless(tmp_path, allow=["127.0.7.2"]) as ground:
+        await ground.put(mitigation())
+        line = cookie(token(await ground.key()))
+        for source, lines in (("127.0.7.1", [line]), ("127.0.7.2", [])):
+            async with connect(ground.lab.http, source=source) as wire:
+                seen = {(await wire.get(ASK.encode(), SHOP, *lines)).status for _ in range(CEILING + 5)}
+            assert seen == {200}
+        assert (await ask(ground.lab, "127.0.7.1", SHOP, ASK)).status == 200
+
+
+async def test_over_tls_the_clearance_has_a_name_of_its_own(tmp_path: Path) -> None:
+    """Browsers keep what was set over TLS from being replaced over plain HTTP: the visitor could never pass
+    there. And where plain HTTP leads to HTTPS he is led there first, and challenged once."""
+    async with sightless(tmp_path, https="redirect") as ground:
+        await ground.put(mitigation())
+        led = await ask(ground.lab, "127.0.0.1", SHOP, "/a?b", BROWSER)
+        assert (led.status, led.headers["location"]) == (308, f"https://{SHOP}:{ground.lab.https}/a?b")
+        key = await ground.key()
+        names = [
+            (await ask(ground.lab, "127.0.0.1", SHOP, made(key, nonce=each).shown(7), secure=each == "s"))
+            .headers["set-cookie"]
+            .partition("=")[0]
+            for each in "ps"
+        ]
+        assert names == ["__holdfast", "__Host-holdfast"]
+        for name in names:
+            line = f"Cookie: {name}={token(key)}"
+            assert (await ask(ground.lab, "127.0.0.1", SHOP, "/", line, secure=True)).status == 200
+
+
+async def test_own_paths_name_no_attack(tmp_path: Path) -> None:
+    """They are not told to the shield and not counted as requests; what only looks like one is none."""
+    async with sightless(tmp_path) as ground:
+        await ground.put(mitigation())
+        for path in (ASK, WAITS, made(await ground.key()).shown(7)):
+            await ask(ground.lab, "127.0.0.1", SHOP, path, BROWSER)
+        await ask(ground.lab, "127.0.0.1", SHOP, "/page", BROWSER)
+        assert (await ground.sample()).path == "/page"
+        counts = since({}, await ground.totals(), 0.0, 1.0)
+        assert (counts.requests, counts.challenged, counts.earned) == (1, 1, 1)
+        for path in (f"/x{ASK}", f"{ASK}-zz.js", f"{ASK}-12/../x.js", f"{ASK}/", WAITS.replace(".", "x")):
+            assert (await ask(ground.lab, "127.0.0.1", SHOP, path, BROWSER)).status == ASKED, path
 
 
 async def test_it_needs_no_agent(tmp_path: Path) -> None:

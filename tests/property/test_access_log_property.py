@@ -47,7 +47,7 @@ def test_any_text_is_a_line_or_has_a_fault(text: str | tuple[str, int]) -> None:
 @given(entries())
 def test_a_request_has_a_value_for_each_feature(entry: Entry) -> None:
     if is_request(entry):
-        assert len(tell(entry).values) == WIDTH - 1
+        assert len(tell(entry)[1]) == WIDTH - 1
 
 
 near = st.integers(0, 3 * WAIT_SECONDS)

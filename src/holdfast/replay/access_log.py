@@ -23,6 +23,10 @@ EXAMPLE: Final = (
 FURTHEST_ZONE: Final = 14 * 3600
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+_USUAL = re.compile(
+    r'([^ ]+) [^ ]+ [^ ]+ \[([^\]]*)\] "([^"\\]*)" (\d\d\d) (\d+|-) "([^"\\]*)" "([^"\\]*)"', re.ASCII
+)
+"""Combined, and nothing is escaped: most lines, and found faster."""
 _TEXT = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _REST = rf"\[([^\]]*)\] {_TEXT} (\d\d\d|-) (\d+|-)(?: {_TEXT} {_TEXT}?)?"
 _LINE = re.compile(rf"(\S+) \S+ \S+ {_REST}", re.ASCII)
@@ -60,7 +64,9 @@ class Entry(NamedTuple):
 
 def parse(line: str) -> Entry | None:
     """None for what is no line of an access log: ``fault`` says why."""
-    found = _LINE.match(line) or _OTHER.match(line)
+    found = _USUAL.match(line)
+    is_plain = found is not None
+    found = found or _LINE.match(line) or _OTHER.match(line)
     if found is None:
         return None
     host, moment, request, status, size, referer, agent = found.groups()
@@ -68,7 +74,7 @@ def parse(line: str) -> Entry | None:
         at, zone = _moments[moment]
     except ValueError:
         return None
-    if "\\" in line:
+    if not is_plain and "\\" in line:
         request = _unescaped(request)
         referer = None if referer is None else _unescaped(referer)
         agent = None if agent is None else _unescaped(agent)

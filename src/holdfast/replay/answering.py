@@ -89,8 +89,8 @@ class Answering:
             entry, moment = entries[place], at + (place + 0.5) / number
             told, judged = tell(entry), None
             if not is_idle:
-                judged = self._judge.judge(told, moment)
-                self.tally.count(self.mitigations[0].attack, entry, told.client, judged)
+                judged = self._judge.judge(told[0], told[1], moment)
+                self.tally.count(self.mitigations[0].attack, entry, told[0], judged)
                 if judged is not None and judged.is_kept:
                     kept[judged.action] += 1
             if is_sampled:
@@ -116,17 +116,16 @@ def _sample(
     second: Second, place: int, told: Told, moment: float, weight: float, judged: Judgement | None
 ) -> Sample:
     is_kept = judged is not None and judged.is_kept
+    client, values, path, agent = told
     return Sample(
         moment,
         SITE,
-        told.client,
-        told.values,
+        client,
+        values,
         weight,
-        _STATUS[judged.action] if judged is not None and judged.is_kept else second.entries[place].status,
+        _STATUS[judged.action] if judged is not None and is_kept else second.entries[place].status,
         0.0 if is_kept else ORIGIN_MS,
-        0.0,
-        "" if judged is None else judged.mitigation,
-        False,
-        told.path,
-        told.agent,
+        verdict="" if judged is None else judged.mitigation,
+        path=path,
+        agent=agent,
     )

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from holdfast.model.mitigation import Action, Mitigation
-from holdfast.replay.telling import Told
 from holdfast.shield.features import TEMPLATES, Feature
 from holdfast.shield.ladder import LIMIT_RATE
 
@@ -67,9 +66,8 @@ class Judge:
         """Whether nothing is in force."""
         return not self._rules
 
-    def judge(self, told: Told, at: float) -> Judgement | None:
+    def judge(self, client: str, values: tuple[str, ...], at: float) -> Judgement | None:
         """None: nothing matches it, or it is exempt."""
-        values = told.values
         for rule in self._rules:
             for feature, value in rule.pairs:
                 if values[feature] != value:
@@ -82,7 +80,7 @@ class Judge:
                     return None
                 is_kept = rule.action in _REFUSED
                 if rule.action is Action.LIMIT:
-                    is_kept = self._is_over(told.client, at)
+                    is_kept = self._is_over(client, at)
                 return Judgement(rule.mitigation, rule.action, is_kept)
         return None
 

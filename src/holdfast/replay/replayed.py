@@ -79,7 +79,9 @@ class Replay:
         self._since = float(at)
         """When the brain's phase began."""
         self._surge: Surge | None = None
-        self._excess = 0.0
+        self._excess = self._passed = self._usual = 0.0
+        """Requests beyond the usual that passed since the first sign; of this second all that passed, and
+        what is usual."""
 
     @property
     def tally(self) -> Tally:
@@ -148,10 +150,10 @@ class Replay:
     def _calm(self, end: int, requests: Mapping[int, int], samples: Sequence[Sample]) -> None:
         """One look at several seconds. The brain is told of the last one; the rate of the others is learned
         directly, each for itself: how requests bunch shows in single seconds only."""
-        learn, last = self.brain.baseline.rhythm.learn, end - 1
+        learn_rate, last = self.brain.learn_rate, end - 1
         for at in range(self.until, last):
             number = requests.get(at, 0)
-            learn(at, number, 1.0)
+            learn_rate(at, number, 1.0)
             self._past.append((at, number))
         number = requests.get(last, 0)
         self._look(Counts(end, 1.0, number), samples)
@@ -176,6 +178,7 @@ class Replay:
             self.records += self._chronicle.complete(now)
             done = upto
         self.until = at + 1
+        self._reckon()
 
     # -- looking -------------------------------------------------------------------------------------
 
@@ -192,11 +195,12 @@ class Replay:
         if phase is Phase.CALM:
             self.tally.suspect(now)
             self._surge, self._excess = Surge(now, now, sight.rate, sight.mean), 0.0
+            self._passed = self._usual = 0.0
         if brain.phase is not phase:
             self._since = now
         if brain.phase in (Phase.SUSPECT, Phase.ATTACK):
-            passed = counts.requests - counts.touched - counts.refused
-            self._excess += passed - sight.mean * counts.seconds
+            self._passed += counts.requests - counts.touched - counts.refused
+            self._usual += sight.mean * counts.seconds
         if self._surge is not None:
             self._surge.ended, self._surge.peak = now, max(self._surge.peak, sight.rate)
             if brain.attack is not None:
@@ -204,5 +208,11 @@ class Replay:
             elif brain.phase is Phase.CALM:
                 self.surges.append(self._surge)
                 self._surge = None
-        if brain.attack is not None:
-            self.reached[brain.attack.id] = max(0.0, self._excess)
+
+    def _reckon(self) -> None:
+        """What has reached the origin beyond the usual in a second, where it is more than chance."""
+        if self._passed > self._usual + 2 * math.sqrt(self._usual) + 1:
+            self._excess += self._passed - self._usual
+        self._passed = self._usual = 0.0
+        if self.brain.attack is not None:
+            self.reached[self.brain.attack.id] = self._excess

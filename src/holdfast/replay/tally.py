@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 from holdfast.model.mitigation import Action
@@ -29,6 +30,7 @@ WORDS: Final = {
     Action.DROP: "dropped",
 }
 """What became of a request that was kept from the origin."""
+_CLIENT = itemgetter(0)
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ class Tally:
         while self._calm and self._calm[0][0] <= until:
             _, hosts = self._calm.popleft()
             if len(self._usual) < MOST_USUAL:
-                self._usual.update(client_of[host].client for host in hosts)
+                self._usual.update(map(_CLIENT, map(client_of.__getitem__, hosts)))
             else:
                 self.is_full = True
 

@@ -57,14 +57,8 @@ class Asked(NamedTuple):
     """The path, as evidence."""
 
 
-class Told(NamedTuple):
-    """A request as a sample's parts."""
-
-    client: str
-    values: tuple[str, ...]
-    path: str
-    """As evidence; so is the agent."""
-    agent: str
+Told = tuple[str, tuple[str, ...], str, str]
+"""A request as a sample's parts: client, values; path and agent as evidence."""
 
 
 class _Remembered(dict[str, T]):
@@ -99,7 +93,7 @@ def tell(entry: Entry) -> Told:
     presence = _PRESENCE[has_query][bool(referer)]
     origin = _referers[referer] if referer else ""
     values = agent, "", path, section, method, query, presence, version, "", origin, "", network
-    return Told(client, values, path_shown, agent_shown)
+    return client, values, path_shown, agent_shown
 
 
 def unknown_of(entry: Entry) -> frozenset[Feature]:

@@ -45,6 +45,7 @@ __all__ = [  # with the caps of its parts
 FEW = 32
 """Samples whose networks are looked up one by one, as all known ones need not be sorted for them."""
 
+_NETWORK = int(Feature.NETWORK)  # looked up often
 _values_of: Callable[[Sample], tuple[str, ...]] = attrgetter("values")
 
 
@@ -133,7 +134,7 @@ class Baseline:
         codes[:, :-1] = np.fromiter(map(code_of.__getitem__, flat), np.uint32, count).reshape(rows, -1)
         if rows <= FEW:
             knows = self._networks.knows
-            codes[:, -1] = [not knows(each.values[Feature.NETWORK], each.at, 1) for each in samples]
+            codes[:, -1] = [not knows(each.values[_NETWORK], each.at, 1) for each in samples]
         else:
             at = np.fromiter((sample.at for sample in samples), np.float64, rows)
             codes[:, -1] = self._networks.strangers(codes[:, Feature.NETWORK], at)
@@ -159,7 +160,7 @@ class Baseline:
         """All but the clean samples; returns the weight."""
         at, weight = sample.at, max(sample.weight, 1e-9)
         self._usual.learn(sample, weight)
-        was_known = self._networks.learn(sample.values[Feature.NETWORK], at)
+        was_known = self._networks.learn(sample.values[_NETWORK], at)
         if at - self.born >= YOUNG:  # before that, all are strangers
             self._usual.judge(weight, not was_known)
         self._programs.learn(sample)

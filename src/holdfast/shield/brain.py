@@ -167,19 +167,21 @@ class SiteBrain:
 
     # -- learning ------------------------------------------------------------------------------------
 
+    def learn_rate(self, at: float, requests: float, seconds: float, is_calm: bool = True) -> None:
+        """What came in a span that began ``at``: part of each tick; by itself for calm that none looks at."""
+        self.baseline.learn_rate(at, requests, seconds, exclude=not is_calm)
+        if is_calm:
+            self._calm_seconds = min(self._calm_seconds + seconds, CALM_RATE_SECONDS)
+            fade = seconds / self._calm_seconds
+            self._calm_rate += fade * (requests / seconds - self._calm_rate)
+
     def _learn(self, now: float, counts: Counts, samples: Sequence[Sample], rng: np.random.Generator) -> None:
         is_growth = self.phase is Phase.SUSPECT and now - self._since > CROWD_LEARNED
         is_calm = self.phase is Phase.CALM or is_growth
         if counts.seconds > 0:
-            self.baseline.learn_rate(
-                counts.at - counts.seconds, counts.requests, counts.seconds, exclude=not is_calm
-            )
+            self.learn_rate(counts.at - counts.seconds, counts.requests, counts.seconds, is_calm)
         if not is_calm:
             return
-        if counts.seconds > 0:
-            self._calm_seconds = min(self._calm_seconds + counts.seconds, CALM_RATE_SECONDS)
-            fade = counts.seconds / self._calm_seconds
-            self._calm_rate += fade * (counts.requests / counts.seconds - self._calm_rate)
         waiting = [sample for sample in samples if not sample.arrived]
         if len(self._unlearned) > MOST_UNLEARNED / 2:  # were it full, all would be pushed out unlearned
             room = MOST_UNLEARNED / 2 * counts.seconds / LEARNED_AFTER

@@ -20,6 +20,7 @@ FRIEND_SPANS, FRIEND_AGE = 6, 12
 """A program is regular that came in so many different spans of ten minutes, and first so many ago."""
 CANDIDATES, FRIENDS = 512, 128
 
+_AGENT, _LANGUAGE, _NETWORK = map(int, (Feature.AGENT, Feature.LANGUAGE, Feature.NETWORK))  # often used
 _FORGOTTEN = 14 * 144  # spans
 _SAYS_SO = re.compile(
     r"bot\b|crawl|spider|slurp|feed|rss|atom|podcast|^git/|jgit|curl|wget|python|java/|okhttp|go-http|perl|ruby"
@@ -56,9 +57,9 @@ def _says_program(agent: str) -> bool:
 
 def _is_program(sample: Sample) -> bool:
     """It says so, or asks for no language and does not even claim to be a browser."""
-    if not sample.values[Feature.AGENT]:
+    if not sample.values[_AGENT]:
         return False
-    foreign = not sample.values[Feature.LANGUAGE] and not sample.agent.startswith("Mozilla/")
+    foreign = not sample.values[_LANGUAGE] and not sample.agent.startswith("Mozilla/")
     return foreign or _says_program(sample.agent)
 
 
@@ -76,7 +77,7 @@ class Programs:
         """A calm request, of a program or not."""
         if not _is_program(sample):
             return
-        key = sample.values[Feature.NETWORK], sample.values[Feature.AGENT]
+        key = sample.values[_NETWORK], sample.values[_AGENT]
         span = int(sample.at // SPAN)
         program = self._friends.get(key) or self._candidates.get(key)
         if program is None:

@@ -175,15 +175,16 @@ class Rhythm:
     def _learn(self, minute: _Minute) -> None:
         self._look(minute.number)
         mean, usual, rate = self._mean, self._hour, minute.rate
+        is_warm = self.is_warm
         if rate > 0:
             highest = self.expected(minute.number * MINUTE, minute.seconds).upper
-            if self.is_warm:
+            if is_warm:
                 highest = min(highest, max(QUIET, HEADROOM * self.level))
             rate = min(rate, highest)
         self._for = -1  # what was looked up is out of date from here on
         if minute.rate == 0 and mean * minute.seconds >= _OUTAGE:
             return
-        self._learn_spread(minute, mean, rate)
+        self._learn_spread(minute, mean, rate, is_warm)
         fade = 0.5 ** (max(minute.number - self.last, 0) / _PACE_HALF_LIFE)
         self.actual, self.usual = self.actual * fade + rate, self.usual * fade + usual
         self.last = minute.number
@@ -197,12 +198,12 @@ class Rhythm:
         gain = math.log(2) / half_life if self.is_warm else 1 / max(self.age / MINUTE, 1.0)
         self.level += (rate - self.level) * gain
 
-    def _learn_spread(self, minute: _Minute, mean: float, rate: float) -> None:
+    def _learn_spread(self, minute: _Minute, mean: float, rate: float, is_warm: bool) -> None:
         fade = 1 - 1 / _SPREAD_MEMORY
         if minute.mean > 0:
             self.bunched = self.bunched * fade + min(minute.variance, 3 * self.bunching * minute.mean)
             self.counted = self.counted * fade + minute.mean
-        if self.is_warm and mean * minute.seconds >= 10:
+        if is_warm and mean * minute.seconds >= 10:
             bunching = 1 + (self.bunching - 1) * math.sqrt(minute.seconds)
             off = min((rate / mean - 1) ** 2, 1.0) - bunching / (mean * minute.seconds)
             self.swing += (off - self.swing) / _SPREAD_MEMORY

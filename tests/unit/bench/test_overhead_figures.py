@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from bench.overhead_figures import (
+    ARMED,
     BANNED,
     BARE,
     BLOCK_PAGE,
@@ -30,6 +31,7 @@ from bench.overhead_report import HEAD, conditions, markdown, rows, terminal
 
 COSTS = {
     PROXIED: {HOLDFAST: 30, NGINX: 10, HAPROXY: 20},
+    ARMED: {HOLDFAST: 44, HAPROXY: 20},
     BLOCK_PAGE: {HOLDFAST: 16, NGINX: 8, HAPROXY: 10},
     LIMIT: {HOLDFAST: 12, NGINX: 10, HAPROXY: 6, BARE: 4},
     BANNED: {HOLDFAST: 24, NGINX: 48, HAPROXY: 24},
@@ -84,6 +86,7 @@ def test_the_json_holds_each_refusal_against_nginx_403() -> None:
     assert told["cpu_ratio_vs_haproxy"] == 1.5
     assert told["cpu_ratio_vs_nginx"] == 3.0
     assert told["cpu_ratio_vs_nginx_spread"] == [3.0, 3.0]
+    assert (told["cpu_ratio_armed"], told["cpu_ratio_armed_spread"]) == (2.2, [2.2, 2.2])
     assert told["refuse_ratio_vs_nginx_403"] == {BLOCK_PAGE: 2.0, LIMIT: 3.0, BANNED: 0.5}
     assert told["refuse_ratio_vs_haproxy"] == {BLOCK_PAGE: 1.6, LIMIT: 2.0, BANNED: 1.0}
     assert told["cpu_us"][LIMIT] == {HOLDFAST: 24.0, NGINX: 20.0, HAPROXY: 12.0, BARE: 8.0}

@@ -25,7 +25,7 @@ def told(**fields: Any) -> Told:
 
 
 def judged(judge: Judge, **fields: object) -> Judgement | None:
-    return judge.judge(told(**fields), float(START))
+    return judge.judge(*told(**fields)[:2], float(START))
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_a_limited_client_has_a_burst_and_then_its_rate() -> None:
     sent = told(agent="bad")
     passed = []
     for each in range(1000):  # ten a second
-        found = judge.judge(sent, START + each / 10)
+        found = judge.judge(*sent[:2], START + each / 10)
         assert found is not None
         passed.append(not found.is_kept)
     assert all(passed[: int(LIMIT_BURST)])
     assert sum(passed[-500:]) == pytest.approx(50 * LIMIT_RATE, abs=1)
-    other = judge.judge(told(agent="bad", host="192.0.2.8"), START + 100.0)
+    other = judge.judge(*told(agent="bad", host="192.0.2.8")[:2], START + 100.0)
     assert other is not None
     assert not other.is_kept
 
@@ -106,5 +106,5 @@ def test_a_limited_client_has_a_burst_and_then_its_rate() -> None:
 def test_what_was_limited_may_have_its_burst_again_after_a_pause() -> None:
     judge = Judge()
     judge.put([mitigation(Action.LIMIT, agent="bad")])
-    found = [judge.judge(told(agent="bad"), START + offset) for offset in [0.0] * 30 + [60.0] * 20]
+    found = [judge.judge(*told(agent="bad")[:2], START + offset) for offset in [0.0] * 30 + [60.0] * 20]
     assert [each.is_kept for each in found if each] == [False] * 20 + [True] * 10 + [False] * 20

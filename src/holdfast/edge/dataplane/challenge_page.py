@@ -46,11 +46,9 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Holdfast-Challenge": "proof",
-    "Referrer-Policy": "same-origin",
-    "X-Robots-Tag": "noindex",
-    "Vary": "Accept, Cookie",
 }
-"""Of every answer on the way through a challenge."""
+"""Of every answer on the way through a challenge. What else a page has to say stands in itself: a header
+costs as much as a rule."""
 __all__ = [
     "ASK",
     "ASSETS",
@@ -100,7 +98,7 @@ def _page(refresh: str, method: str, content: str) -> str:
     return (
         '<!doctype html><html lang="en" dir="ltr"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="robots" content="noindex">{refresh}'
+        f'<meta name="robots" content="noindex"><meta name="referrer" content="same-origin">{refresh}'
         f'<title>{WORDS["en"].heading}</title><link rel="stylesheet" href="{STYLE_PATH}"></head>'
         f'<body><main class="{method}" data-ask="{ASK}" data-solved="{SOLVED}">{content}</main>'
         f'<script src="{SCRIPT_PATH}"></script></body></html>\n'

@@ -58,7 +58,8 @@ class Maps:
     CRAWLERS = "crawlers"
     """client of a verified crawler → 1"""
     FRIENDS = "friends"
-    """site id | network | hash of an agent → 1: programs that the site knows and that no challenge suits"""
+    """site id | network | hash of an agent → 1: programs that the site knows and that no challenge suits;
+    site id → 1: there are some"""
     NETWORKS = "networks"
     """site id | network → 0: networks that a site under suspicion knows"""
     FAMILIAR = "familiar"

@@ -277,8 +277,11 @@ def _tables(frame: Frame) -> str:
         "bytes_in_rate(10s),bytes_out_rate(10s)",
         "sources": f"type ipv6 size {frame.clients} expire 30s store gpc0,"
         f"gpc0_rate({CONNECTION_SECONDS}s),conn_cur",
-        # Clearances that networks have earned, by following a link and by a proof of work.
-        "earned": f"type ipv6 size 100k expire {EARNED_SECONDS}s store gpc(2),gpc_rate(2,{EARNED_SECONDS}s)",
+        # Clearances of a site that networks have earned, by following a link and by a proof of work; and what
+        # was shown for them, so that it counts once.
+        "earned": f"type string len 64 size 100k expire {EARNED_SECONDS}s"
+        f" store gpc(2),gpc_rate(2,{EARNED_SECONDS}s)",
+        "shown": f"type string len 40 size 200k expire {EARNED_SECONDS}s store gpc0",
         # Clients that ask sites which challenge them, and have no clearance.
         "strangers": f"type ipv6 size {frame.clients} expire {3 * CEILING_SECONDS}s"
         f" store gpc0,gpc0_rate({CEILING_SECONDS}s)",

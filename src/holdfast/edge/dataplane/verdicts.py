@@ -88,6 +88,7 @@ def familiar_facts(
     if any(name == Maps.FAMILIAR for name, _ in picture.maps):
         picture.maps[Maps.FAMILIAR, sid] = str(WITH_NETWORKS) if networks else "1"
     for network, agent in friends:
+        picture.maps[Maps.FRIENDS, sid] = "1"
         picture.maps[Maps.FRIENDS, f"{sid}|{network}|{agent}"] = "1"
     return picture
 

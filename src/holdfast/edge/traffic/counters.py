@@ -12,8 +12,9 @@ Totals = Mapping[str, int]
 _REFUSED = tuple(
     f"gpc{int(each)}" for each in (Reason.BLOCKED, Reason.RATE, Reason.AT_ONCE, Reason.BYTES, Reason.BODY)
 )
-_CHALLENGED, _DENIED, _DROPPED, _EARNED = (
-    f"gpc{int(each)}" for each in (Verdict.CHALLENGED, Verdict.DENIED, Verdict.DROPPED, Verdict.EARNED)
+_CHALLENGED, _DENIED, _DROPPED, _EARNED, _ASIDE = (
+    f"gpc{int(each)}"
+    for each in (Verdict.CHALLENGED, Verdict.DENIED, Verdict.DROPPED, Verdict.EARNED, Verdict.ASIDE)
 )
 
 
@@ -28,7 +29,8 @@ def since(before: Totals | None, now: Totals, at: float, seconds: float) -> Coun
     return Counts(
         at=at,
         seconds=seconds,
-        requests=grown("http_req_cnt"),
+        # What a visitor asks for on the way through a challenge is no request for the site.
+        requests=max(0, grown("http_req_cnt") - grown(_ASIDE)),
         waited=grown(f"gpc{QUEUED}"),
         overflowed=grown(f"gpc{Reason.QUEUE}"),
         open=now.get("conn_cur", 0),

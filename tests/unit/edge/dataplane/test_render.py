@@ -17,31 +17,17 @@ FRAME = Frame(PLACES, "e1", ("*:80",), ("*:443",), 443, 3, 2, 2, 10_000)
 EMPTY = Picture()
 
 WEB_PATH = [
-    "connection",
-    "forwarder",
-    "client",
-    "tls",
-    "gateway",
-    "host",
-    "sampling",
-    "site",
-    "suspicion",
-    "enforcement",
-    "allow list",
-    "shield",
-    "clearance",
-    "exempt",
-    "unsigned",
-    "signatures",
-    "verdict",
-    "route",
+    *("connection", "forwarder", "client", "tls", "gateway", "host", "sampling", "site", "suspicion"),
+    *("mask", "clearance", "exempt", "unsigned"),
+    *("enforcement", "allow list", "shield", "signatures", "verdict", "route"),
 ]
 SITE_PATH = [
     *("limits", "hsts", "open", "origin"),
     *("leave", "watch", "https", "busy", "signing"),
 ]
 """Banned sources → host → unknown host → enforcement → allow list → clearance → signatures → challenge →
-limits → the site's queue → origin: the order of the design, but for the limits (ADR 0012)."""
+limits → the site's queue → origin: the order of the design, but for the limits (ADR 0012). A clearance is
+read before, and a site without a block and an allow list is decided by then (ADR 0018)."""
 
 
 def section(text: str, title: str) -> list[str]:

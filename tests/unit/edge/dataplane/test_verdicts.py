@@ -133,4 +133,4 @@ def test_a_site_that_knows_nothing_grades_nobody() -> None:
     assert familiar_facts("1-7", {}, [], []).maps == {}
     assert familiar_facts("1-7", {Feature.AGENT: []}, [], []).maps == {}
     friends = familiar_facts("1-7", {}, [], [("192.0.2.0", "4")]).maps
-    assert friends == {(Maps.FRIENDS, "1-7|192.0.2.0|4"): "1"}
+    assert friends == {(Maps.FRIENDS, "1-7"): "1", (Maps.FRIENDS, "1-7|192.0.2.0|4"): "1"}

@@ -48,6 +48,12 @@ def test_each_counter_by_itself(number: int, name: str) -> None:
     assert counts == replace(Counts(AT, SECONDS, requests=9), **{name: 9})
 
 
+def test_the_way_through_a_challenge_is_no_request_for_the_site() -> None:
+    """Else newcomers, each of whom asks for style, script and solution, would look like a flood that passes."""
+    counts = told(totals(0), totals(90, **{f"gpc{int(Verdict.ASIDE)}": 70}))
+    assert counts == Counts(AT, SECONDS, requests=20)
+
+
 @pytest.mark.parametrize("number", [Verdict.OBSERVED, Verdict.EARNED, Reason.RATE, Reason.BLOCKED])
 def test_what_is_not_kept_from_the_origin_by_a_mitigation(number: int) -> None:
     assert told(totals(0), totals(9, **{f"gpc{int(number)}": 9})).touched == 0

@@ -14,13 +14,15 @@ from holdfast.edge.dataplane.challenge_page import ASK, ASSETS, HEADERS, POLICY,
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules import proof, timed_link
 from holdfast.edge.dataplane.rules.context import Context
+from holdfast.edge.dataplane.rules.gateway import https_rules
 from holdfast.edge.dataplane.rules.refused import BROWSER, ID, IDENTITY, identified, problem
-from holdfast.edge.dataplane.rules.shield import CLEARED, COOKIE, FREE, MATCHED, OVER_CEILING
+from holdfast.edge.dataplane.rules.shield import CLEARED, COOKIE, FREE, MATCHED, OVER_CEILING, SECURE_COOKIE
 
 CLEARANCE_SECONDS: Final = 3600
 EARNED_SECONDS: Final = 600
 """What a network (/24, /48) may earn is counted over so long."""
 EARNED: Final = "{ var(txn.earned) -m bool }"
+TIMELY: Final = "{ var(txn.timely) -m bool }"
 GENUINE: Final = "{ var(txn.genuine) -m bool }"
 """What was shown is of this edge's making, of whatever age."""
 _COUNTED: Final = f"{{ sc_inc_gpc({Verdict.CHALLENGED},1) gt 0 }}"
@@ -46,6 +48,8 @@ def page_rules(context: Context) -> list[str]:
     page = f'hdr X-Holdfast-Id {IDENTITY} {_FIXED} hdr Content-Security-Policy "{POLICY}"'
     words = "This site is under attack. Ask its owner to put your network on the allow list (%[var(txn.id)])."
     return [
+        # Else the visitor would have to pass twice: here, and where he is led to.
+        *https_rules(context),
         f"http-request return status 403 {_HTML} file {at.challenge_page(sent=False)} {page}"
         f" if {BROWSER} {{ method GET HEAD }} {_COUNTED}",
         f"http-request return status 403 {_HTML} file {at.challenge_page(sent=True)} {page}"
@@ -65,10 +69,12 @@ def passing_rules(context: Context) -> list[str]:
         *_assets(context),
         f"{identified()} if {MATCHED}",
         'http-request set-var-fmt(txn.id) "challenge.%[var(txn.now)]" if !{ var(txn.id) -m found }',
+        # What is asked for here names no attack: it has a ceiling of its own.
+        "http-request set-log-level silent",
         *_ceiling(context),
-        f"http-request track-sc0 src,ipmask(24,48) table earned if !{FREE}",
         *timed_link.check(context),
         *proof.check(context),
+        *_earn(),
         *_give_clearance(context),
         f"http-request return status 403 {_refused(context)} {_HEADERS} if {proof.SOLVES} {_ASIDE}",
         *timed_link.way_back(),
@@ -118,11 +124,35 @@ def _ceiling(context: Context) -> list[str]:
         'content-type text/plain string "Too many come from your address at once. Please try again soon.\\n"'
     )
     over = f"{OVER_CEILING} !{FREE} !{CLEARED} {_ASIDE}"
+    over = f"{OVER_CEILING} !{FREE} !{CLEARED} {_ASIDE}"
     return [
-        "http-request track-sc2 src,ipmask(32,64) table strangers",
-        "http-request sc-inc-gpc0(2)",
         f"http-request return status 429 {text} {_HEADERS} hdr Retry-After 10 if {BROWSER} {over}",
         f"http-request return status 429 {document} {_HEADERS} hdr Retry-After 10 if {over}",
+    ]
+
+
+def _earn() -> list[str]:
+    """A network earns so many clearances of a site. What is shown again earns nothing more, and nobody's: it
+    would cost others of the network theirs. Whoever has shown nothing of ours is counted for the ceiling."""
+    new = f"{TIMELY} !{CLEARED} !{FREE} !{{ sc_get_gpc0(0) gt 0 }}"
+    quotas = (
+        (timed_link.FOLLOWS, 0, timed_link.LINKS_PER_NETWORK),
+        (proof.SOLVES, 1, proof.PROOFS_PER_NETWORK),
+    )
+    return [
+        f"http-request track-sc0 var(txn.n) table shown if {TIMELY}",
+        f"http-request track-sc2 src,ipmask(24,48),concat(|,txn.sid) table earned if {new}",
+        f"http-request track-sc2 src,ipmask(32,64) table strangers if !{GENUINE} !{CLEARED} !{FREE}",
+        f"http-request sc-inc-gpc0(2) if !{GENUINE}",
+        *(
+            f"http-request set-var(txn.crowded) bool(true) if {way} {new} {{ sc_inc_gpc({index},2) gt 0 }}"
+            f" {{ sc_gpc_rate({index},2) gt {most} }}"
+            for way, index, most in quotas
+        ),
+        f"http-request set-var(txn.earned) bool(true) if {TIMELY} !{CLEARED} !{FREE}"
+        " !{ var(txn.crowded) -m bool }",
+        f"http-request sc-inc-gpc({Verdict.EARNED},1) if {EARNED} {new}",
+        f"http-request sc-inc-gpc0(0) if {EARNED}",
     ]
 
 
@@ -143,8 +173,8 @@ def _give_clearance(context: Context) -> list[str]:
     """A token follows from what was shown alone: whoever shows that again, or to another edge, has the same
     one. Who needs none goes on without another: a second tab, a source that the site allows by now."""
     cookie = (
-        f'hdr Set-Cookie "{COOKIE}=%[var(txn.token)].%[var(txn.token),hmac(sha256,txn.lkey),ub64enc]; Path=/;'
-        f" Max-Age={CLEARANCE_SECONDS}; HttpOnly; SameSite=Lax"
+        "%[var(txn.token)].%[var(txn.token),hmac(sha256,txn.lkey),ub64enc]; Path=/;"
+        " Max-Age=%[var(txn.end),sub(txn.now)]; HttpOnly; SameSite=Lax"
     )
     follows, solves = timed_link.FOLLOWS, proof.SOLVES
     crowded = problem(
@@ -172,14 +202,18 @@ def _give_clearance(context: Context) -> list[str]:
         f'\\"jti\\":\\"%[var(txn.n)]\\",\\"how\\":\\"%[var(txn.how)]\\"}}" if {EARNED}',
         f"http-request set-var(txn.body) var(txn.body),ub64enc if {EARNED}",
         f"http-request set-var(txn.token) var(txn.head),ub64enc,concat(.,txn.body) if {EARNED}",
-        f"http-request sc-inc-gpc({Verdict.EARNED},1) if {EARNED}",
         *_go_on(context, f"{EARNED} {follows}", cookie),
-        f'{_DONE} {cookie}; Secure" if {EARNED} {context.secure} {_ASIDE}',
-        f'{_DONE} {cookie}" if {EARNED} {_ASIDE}',
+        f"{_DONE} {_set(SECURE_COOKIE, cookie)} if {EARNED} {context.secure} {_ASIDE}",
+        f"{_DONE} {_set(COOKIE, cookie)} if {EARNED} {_ASIDE}",
     ]
 
 
 _DONE: Final = "http-request return status 204 hdr Cache-Control no-store"
+
+
+def _set(name: str, cookie: str) -> str:
+    """Browsers keep one that was set over TLS from being replaced over plain HTTP: each has its own name."""
+    return f'hdr Set-Cookie "{name}={cookie}{"; Secure" if name == SECURE_COOKIE else ""}"'
 
 
 def _go_on(context: Context, condition: str, cookie: str = "") -> list[str]:
@@ -188,6 +222,6 @@ def _go_on(context: Context, condition: str, cookie: str = "") -> list[str]:
     back = "%[req.fhdr(host)]%[var(txn.w),ub64dec]"
     return [
         f'http-request return {answer} hdr Location "{scheme}://{back}"'
-        f"{f' {cookie}{attribute}' if cookie else ''} if {condition}{secure} {_ASIDE}"
-        for scheme, attribute, secure in (("https", '; Secure"', f" {context.secure}"), ("http", '"', ""))
+        f"{f' {_set(name, cookie)}' if cookie else ''} if {condition}{secure} {_ASIDE}"
+        for scheme, name, secure in (("https", SECURE_COOKIE, f" {context.secure}"), ("http", COOKIE, ""))
     ]

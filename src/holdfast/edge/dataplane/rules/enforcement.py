@@ -51,11 +51,17 @@ def suspicion_rules(context: Context) -> list[str]:
         f" !{{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
         f" !{{ var(txn.flags),and({Flag.ALLOW}) -m bool }}"
         f" !{{ var(txn.sid),map({at(Maps.MASKS)}) -m found }}",
+        "http-request set-var(txn.now) date",
+        f"http-request set-var(txn.more) bool(true) if {_HIT}"
+        f" or {{ var(txn.sid),map({at(Maps.BLOCK_PATHS)}) -m found }}"
+        f" or {{ var(txn.flags),and({Flag.ALLOW}) -m bool }}",
     ]
 
 
 _HIT: Final = "{ var(txn.hit) -m found }"
 """There is a block, which may have ended."""
+MORE: Final = "{ var(txn.more) -m found }"
+"""The site has more than a mitigation: a block, or an allow list."""
 BLOCKED: Final = "blocked"
 """The backend of what is blocked."""
 
@@ -64,7 +70,6 @@ def enforcement_rules(context: Context) -> list[str]:
     """Is the customer, the site, the hostname or the path blocked? Then the block page, and no more."""
     found = "if { var(txn.blk) -m found }"
     return [
-        "http-request set-var(txn.now) date",
         *block_rules(context, "http-request", "txn", "host", _HIT),
         *_path_rules(context),
         f"http-request set-var(txn.slot) str({BLOCKED}) {found}",

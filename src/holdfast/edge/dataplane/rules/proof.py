@@ -44,12 +44,11 @@ def make(context: Context) -> list[str]:
 
 
 def check(context: Context) -> list[str]:
-    """``txn.genuine``, ``txn.earned``, and what the clearance is made of. Its id is the hash that was to be
+    """``txn.genuine``, ``txn.timely``, and what the clearance is made of. Its id is the hash that was to be
     found. Of what is shown only the salt, the number and the signature count: the algorithm is the rule's."""
     solves = SOLVES
     genuine = f"{solves} {{ var(txn.genuine) -m bool }}"
     said = "var(txn.salt),field(2,?),field({},&),field(2,=)"
-    timely = f"{genuine} {{ var(txn.expires),sub(txn.now) gt 0 }}"
     here = f"{{ {said.format(3)},strcmp(txn.host) eq 0 }}"
     return [
         f"http-request set-var(txn.shown) url_param(altcha),ub64dec if {solves}",
@@ -68,8 +67,5 @@ def check(context: Context) -> list[str]:
         f"http-request set-var(txn.born) var(txn.expires),sub({PROOF_SECONDS}) if {genuine}",
         f"http-request set-var(txn.n) var(txn.goal),bytes(0,{HALF}) if {genuine}",
         f"http-request set-var(txn.how) str(proof) if {genuine}",
-        f"http-request set-var(txn.earned) bool(true) if {timely} {{ sc_inc_gpc(1,0) gt 0 }}",
-        f"http-request set-var(txn.crowded) bool(true) if {timely}"
-        f" {{ sc_gpc_rate(1,0) gt {PROOFS_PER_NETWORK} }}",
-        "http-request unset-var(txn.earned) if { var(txn.crowded) -m bool }",
+        f"http-request set-var(txn.timely) bool(true) if {genuine} {{ var(txn.expires),sub(txn.now) gt 0 }}",
     ]

@@ -13,6 +13,7 @@ from holdfast.edge.dataplane.challenge_page import OWN_PATHS
 from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules.context import Context
+from holdfast.edge.dataplane.rules.enforcement import MORE
 from holdfast.edge.dataplane.rules.features import (
     AGENT,
     EXPRESSIONS,
@@ -29,8 +30,10 @@ CHALLENGE, DENIED, DROPPED = "challenge", "denied", "dropped"
 """The backends of what the shield refuses."""
 WAY_THROUGH: Final = "way-through"
 """That of our own paths, which lead through a challenge."""
-COOKIE: Final = "__holdfast"
+COOKIE, SECURE_COOKIE = "__holdfast", "__Host-holdfast"
+"""The clearance over plain HTTP, and over TLS (RFC 6265bis, section 4.1.3.2)."""
 FREE: Final = "{ var(txn.free) -m found }"
+ARMED: Final = "{ var(txn.mask) -m found }"
 EXEMPT: Final = "{ var(txn.exempt) -m found }"
 CLEARED: Final = "{ var(txn.clr) -m found }"
 MATCHED: Final = "{ var(txn.sg) -m found }"
@@ -38,15 +41,28 @@ CEILING: Final = 500
 """Requests of a client without a clearance, to sites that challenge it, over ``CEILING_SECONDS``: many
 newcomers behind one address stay below it."""
 CEILING_SECONDS: Final = 10
-OVER_CEILING: Final = f"{{ src,ipmask(32,64),table_gpc0_rate(strangers) gt {CEILING} }}"
+OVER_CEILING: Final = f"{{ src,ipmask(32,64),table_gpc0_rate(strangers) ge {CEILING} }}"
 
 
-def shielded_rules(context: Context) -> list[str]:
-    """Sites without a mitigation leave here."""
+def mask_rules(context: Context) -> list[str]:
+    """Which templates are in use at the site."""
     return [
         f"http-request set-var(txn.mask) var(txn.sid),map_str_int({context.places.map(Maps.MASKS)})",
-        "http-request allow if !{ var(txn.mask) -m found }",
     ]
+
+
+def shielded_rules(_: Context) -> list[str]:
+    """Sites without a mitigation leave here. What the allow list holds is exempt."""
+    return [
+        f"http-request allow if !{ARMED}",
+        f"http-request set-var(txn.exempt) var(txn.free) if {FREE}",
+        _count_cleared(f"{MORE} !{FREE}"),
+    ]
+
+
+def _count_cleared(which: str) -> str:
+    """By the clearance's id."""
+    return f"http-request track-sc0 var(txn.jti),concat(|,txn.sid) table clients if {CLEARED} {which}"
 
 
 def clearance_rules(context: Context) -> list[str]:
@@ -63,11 +79,11 @@ def clearance_rules(context: Context) -> list[str]:
     forger = [] if context.forwarders else ["{ var(sess.forger) -m found }"]
     spent = [f"http-request unset-var(txn.ck) if {each} {OVER_CEILING}" for each in forger]
     noted = [
-        "http-request set-var(sess.forger) bool(true) if { var(txn.ck) -m found } !{ var(txn.clr) -m found }"
-        for _ in forger
+        f"http-request set-var(sess.forger) bool(true) if {{ var(txn.ck) -m found }} !{valid}" for _ in forger
     ]
     return [
-        f"http-request set-var(txn.ck) req.cook({COOKIE})",
+        f"http-request set-var(txn.ck) req.cook({SECURE_COOKIE}) if {ARMED}",
+        f"http-request set-var(txn.ck) req.cook({COOKIE}) if {ARMED} !{{ var(txn.ck) -m found }}",
         *spent,
         f"http-request set-var(txn.ckey) var(txn.ck),jwt_header_query('$.kid'),map({at(Maps.KEYS)})"
         " if { var(txn.ck) -m found }",
@@ -79,21 +95,24 @@ def clearance_rules(context: Context) -> list[str]:
         f"http-request set-var(txn.clr) bool(true) if {valid} {{ var(txn.claim),strcmp(txn.host) eq 0 }}"
         " { var(txn.end),sub(txn.now) gt 0 }",
         *noted,
-        f"http-request track-sc0 var(txn.jti),concat(|,txn.sid) table clients if {CLEARED} !{FREE}",
+        _count_cleared(f"!{MORE}"),
     ]
 
 
 def exempt_rules(context: Context) -> list[str]:
     """Programs that the site knows, and verified crawlers: no challenge suits them. A client's limits hold
     for them as for all."""
-    at = context.places.map
+    at = context.places
+    # Most sites know none: texts and hashes for the look-up cost more than all else here.
+    knows = f"{ARMED} {{ var(txn.sid),map({at.map(Maps.FRIENDS)}) -m found }}"
     return [
-        f"http-request set-var(txn.f{Feature.NETWORK}) {NETWORK}",
-        f"http-request set-var(txn.f{Feature.AGENT}) {AGENT}",
-        "http-request set-var(txn.exempt) var(txn.free)",
+        f"http-request set-var(txn.f{Feature.NETWORK}) {NETWORK} if {knows}",
+        f"http-request set-var(txn.f{Feature.AGENT}) {AGENT} if {{ var(txn.f{Feature.NETWORK}) -m found }}",
         f"http-request set-var(txn.exempt) var(txn.sid),concat(|,txn.f{Feature.NETWORK}),"
-        f"concat(|,txn.f{Feature.AGENT}),map({at(Maps.FRIENDS)}) if !{EXEMPT}",
-        f"http-request set-var(txn.exempt) var({context.scope}.net),map({at(Maps.CRAWLERS)}) if !{EXEMPT}",
+        f"concat(|,txn.f{Feature.AGENT}),map({at.map(Maps.FRIENDS)})"
+        f" if {{ var(txn.f{Feature.NETWORK}) -m found }}",
+        f"http-request set-var(txn.exempt) var({context.scope}.net),map({at.map(Maps.CRAWLERS)})"
+        f" if {ARMED} !{EXEMPT}",
     ]
 
 
@@ -103,13 +122,14 @@ def signature_rules(context: Context) -> list[str]:
     at = context.places.map
     lines = []
     for feature in Feature:
-        asked = f"if {{ var(txn.mask),and({needed_by(feature)}) -m bool }} !{EXEMPT}"
+        needed = needed_by(feature) | (needed_by(Feature.STRANGER) if feature is Feature.NETWORK else 0)
+        asked = f"if {{ var(txn.mask),and({needed}) -m bool }} !{EXEMPT}"
         if feature is Feature.PRESENCE:
             lines.append(f'http-request set-var-fmt(txn.f{feature}) "{PRESENCE}" {asked}')
         elif feature is Feature.STRANGER:
             known = f"var(txn.sid),concat(|,txn.f{Feature.NETWORK}),map({at(Maps.NETWORKS)},1)"
             lines.append(f"http-request set-var(txn.f{feature}) {known} {asked}")
-        elif feature not in (Feature.AGENT, Feature.NETWORK):
+        else:
             lines.append(f"http-request set-var(txn.f{feature}) {EXPRESSIONS[feature]} {asked}")
     for template in TEMPLATES:
         found = f"{_key(template)},map({at(Maps.SIGNATURES)})"
@@ -131,9 +151,9 @@ def whole_site_rules(context: Context, only: str = "") -> list[str]:
 
 
 def unsigned_rules(context: Context) -> list[str]:
-    """A site without a signature, where everybody is challenged or limited, leaves here: it need not look at
-    templates."""
-    few = f"{{ var(txn.mask),and({bit(len(TEMPLATES)) - 1}) -m int 0 }}"
+    """A site without a signature, where everybody is challenged or limited, and that has nothing else, leaves
+    here: it need not look at templates, blocks and an allow list."""
+    few = f"{{ var(txn.mask),and({bit(len(TEMPLATES)) - 1}) -m int 0 }} !{MORE}"
     return [
         *(f"{rule} {few}" for rule in whole_site_rules(context)),
         *(f"{rule} {few}" for rule in verdict_rules(context)),
@@ -148,6 +168,9 @@ def _key(template: Template) -> str:
     )
 
 
+_WAYS: Final = rf"^{OWN_PATHS}(challenge(-[0-9a-f]+\.(js|css))?|wait|solved|continue)$"
+
+
 def verdict_rules(context: Context) -> list[str]:
     """What is refused goes to a backend that refuses, in place of the site's. A limit is the client's own,
     stricter one for these requests: ``rules.limits`` applies it."""
@@ -159,7 +182,7 @@ def verdict_rules(context: Context) -> list[str]:
         f"http-request set-var(txn.lim) var(txn.sg),field(4,|) if {_does('limit')}",
         f"http-request set-var(txn.by) var(txn.sg),field(2,|),concat(/) if {_does('limit')}",
         f"http-request set-var(txn.slot) str({WAY_THROUGH})"
-        f" if {{ path_beg {OWN_PATHS} }} {{ path -m reg {OWN_PATHS}(challenge(-.*)?|wait|solved|continue)$ }}"
+        f" if {{ path_beg {OWN_PATHS} }} {{ path -m reg {_WAYS} }}"
         f" !{{ var(txn.slot) -m str {DENIED} {DROPPED} }}",
     ]
 

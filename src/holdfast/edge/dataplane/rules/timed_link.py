@@ -30,7 +30,7 @@ FOLLOWS: Final = f"{{ path {CONTINUE} }}"
 
 
 def check(context: Context) -> list[str]:
-    """``txn.genuine``, ``txn.earned``, and what the clearance is made of."""
+    """``txn.genuine``, ``txn.timely``, and what the clearance is made of."""
     genuine = f"{FOLLOWS} {{ var(txn.genuine) -m bool }}"
     return [
         *(f"http-request set-var(txn.{name}) url_param({name}) if {FOLLOWS}" for name in "ktnws"),
@@ -41,9 +41,8 @@ def check(context: Context) -> list[str]:
         f"http-request set-var(txn.genuine) var(txn.mac),secure_memcmp(txn.s)"
         f" if {FOLLOWS} {{ var(txn.s) -m found }}",
         f"http-request set-var(txn.age) var(txn.t),neg,add(txn.now) if {genuine}",
-        f"http-request set-var(txn.earned) bool(true) if {genuine}"
-        f" {{ var(txn.age) -m int ge {WAIT_SECONDS} }} {{ var(txn.age) -m int le {LINK_SECONDS} }}"
-        f" {{ sc_inc_gpc(0,0) gt 0 }} {{ sc_gpc_rate(0,0) le {LINKS_PER_NETWORK} }}",
+        f"http-request set-var(txn.timely) bool(true) if {genuine}"
+        f" {{ var(txn.age) -m int ge {WAIT_SECONDS} }} {{ var(txn.age) -m int le {LINK_SECONDS} }}",
         f"http-request set-var(txn.born) var(txn.t) if {genuine}",
         f"http-request set-var(txn.how) str(link) if {genuine}",
         # What somebody else has made up is not signed.
