@@ -217,7 +217,7 @@ class Engine:
         bot.ready = math.inf
 
         def done(found: Future[int | None]) -> None:
-            number = None if found.cancelled() else found.result()
+            number = found.result()
             bot.link = work.shown(number, offer) if number is not None else ""
             bot.ready = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Doing a proof of work: in processes of their own, so that whoever has to keep time is not held up.
+"""Doing a proof of work: in a process of its own, so that whoever has to keep time is not held up.
 
 A search takes this machine's time, as it would take a bot's; a visitor's own machine is slower, so that a
 visitor waits for as long as that would take (``device_seconds``), or for the search here if that is longer.
@@ -6,11 +6,16 @@ visitor waits for as long as that would take (``device_seconds``), or for the se
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
 import random
-from concurrent.futures import Future, ProcessPoolExecutor
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from dataclasses import asdict
 from hashlib import sha256
+from queue import SimpleQueue
 from typing import Final
 
 from bench.floods.answers import Work
@@ -39,26 +44,53 @@ def device_seconds(visitor: str, number: int) -> float:
 
 
 class Solvers:
-    """Processes that search, begun with the first piece of work. ``close`` ends them."""
+    """A process that searches, one piece of work after the other, begun with the first one. ``close`` ends
+    it; what is not solved by then never is."""
 
-    def __init__(self, processes: int = 1) -> None:
-        self._processes = processes
-        self._pool: ProcessPoolExecutor | None = None
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[tuple[Work, Future[int | None]]] = SimpleQueue()
+        self._process: subprocess.Popen[str] | None = None
 
     def solve(self, work: Work) -> Future[int | None]:
-        if self._pool is None:
-            # Not forked: who asks has loops and sockets of its own.
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._processes, spawn, _begin)
-        return self._pool.submit(search, work)
+        """The number; None where there is none."""
+        if self._process is None:
+            command = [sys.executable, "-m", "bench.floods.work"]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            threading.Thread(target=self._serve, args=(self._process,), daemon=True).start()
+        found: Future[int | None] = Future()
+        self._waiting.put((work, found))
+        return found
 
     def close(self) -> None:
-        """What is not solved by now is not solved any more."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _serve(self, process: subprocess.Popen[str]) -> None:
+        """In a thread of its own, until the process has ended."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while True:
+            work, found = self._waiting.get()
+            try:
+                process.stdin.write(json.dumps(asdict(work)) + "\n")
+                process.stdin.flush()
+            except OSError:
+                return
+            if not (line := process.stdout.readline()):
+                return
+            found.set_result(json.loads(line))
 
 
-def _begin() -> None:
+def main() -> None:
+    """The process: a line of JSON for each piece of work, and one for what was found."""
     end_with_parent()
     os.nice(POLITE)
+    for line in sys.stdin:
+        print(json.dumps(search(Work(**json.loads(line)))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

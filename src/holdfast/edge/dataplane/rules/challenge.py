@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.edge.dataplane.challenge_page import ASK, ASSETS, HEADERS, POLICY, WAIT
+from holdfast.edge.dataplane.challenge_page import ASK, ASSETS, POLICY, WAIT
 from holdfast.edge.dataplane.reasons import Verdict
 from holdfast.edge.dataplane.rules import proof, timed_link
 from holdfast.edge.dataplane.rules.context import Context
-from holdfast.edge.dataplane.rules.gateway import https_rules
-from holdfast.edge.dataplane.rules.refused import BROWSER, ID, IDENTITY, identified, problem
+from holdfast.edge.dataplane.rules.first_page import ASKED, COUNTED, FIXED, HTML, first_page
+from holdfast.edge.dataplane.rules.refused import BROWSER, ID, identified, problem
 from holdfast.edge.dataplane.rules.shield import CLEARED, COOKIE, FREE, MATCHED, OVER_CEILING, SECURE_COOKIE
 
 CLEARANCE_SECONDS: Final = 3600
@@ -25,12 +25,8 @@ EARNED: Final = "{ var(txn.earned) -m bool }"
 TIMELY: Final = "{ var(txn.timely) -m bool }"
 GENUINE: Final = "{ var(txn.genuine) -m bool }"
 """What was shown is of this edge's making, of whatever age."""
-_COUNTED: Final = f"{{ sc_inc_gpc({Verdict.CHALLENGED},1) gt 0 }}"
 _ASIDE: Final = f"{{ sc_inc_gpc({Verdict.ASIDE},1) gt 0 }}"
-_FIXED: Final = " ".join(f'hdr {name} "{value}"' for name, value in HEADERS.items())
-_HEADERS: Final = f"{ID} {_FIXED}"
-_PAGE: Final = f'{_HEADERS} hdr Content-Security-Policy "{POLICY}"'
-_HTML: Final = 'content-type "text/html; charset=utf-8"'
+_HEADERS: Final = f"{ID} {FIXED}"
 
 
 def page_rules(context: Context) -> list[str]:
@@ -44,21 +40,15 @@ def page_rules(context: Context) -> list[str]:
         "Browsers pass a short challenge by themselves. Programs are let in once their network is on the"
         " site's allow list: ask the site's owner, or who protects it (see contact), and name this id.",
     )
-    at = context.places
-    page = f'hdr X-Holdfast-Id {IDENTITY} {_FIXED} hdr Content-Security-Policy "{POLICY}"'
     words = "This site is under attack. Ask its owner to put your network on the allow list (%[var(txn.id)])."
     return [
-        # Else the visitor would have to pass twice: here, and where he is led to.
-        *https_rules(context),
-        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=False)} {page}"
-        f" if {BROWSER} {{ method GET HEAD }} {_COUNTED}",
-        f"http-request return status 403 {_HTML} file {at.challenge_page(sent=True)} {page}"
-        f" if {BROWSER} {_COUNTED}",
+        *first_page(context, ASKED, sent=False),
+        *first_page(context, BROWSER, sent=True),
         identified(),
         # It shows its user what is plain text, and of anything else the status only.
         f'http-request return status 403 content-type text/plain lf-string "{words}\\n" {_HEADERS}'
-        f" hdr Retry-After 60 if {{ req.fhdr(user-agent) -m beg git/ }} {_COUNTED}",
-        f"http-request return status 403 {document} {_HEADERS} hdr Retry-After 60 if {_COUNTED}",
+        f" hdr Retry-After 60 if {{ req.fhdr(user-agent) -m beg git/ }} {COUNTED}",
+        f"http-request return status 403 {document} {_HEADERS} hdr Retry-After 60 if {COUNTED}",
     ]
 
 
@@ -81,7 +71,8 @@ def passing_rules(context: Context) -> list[str]:
         # Back to the page that waited, from the one that it led to.
         *(rule for need in (CLEARED, FREE) for rule in _go_on(context, f"{{ path {WAIT} }} {need}")),
         *timed_link.make(context),
-        f"http-request return status 403 {_HTML} lf-file {at.wait_page} {_PAGE}"
+        f"http-request return status 403 {HTML} lf-file {at.wait_page} {_HEADERS}"
+        f' hdr Content-Security-Policy "{POLICY}"'
         f" if !{{ path {ASK} }} {_ASIDE}",
         *proof.make(context),
         f"http-request return status 200 {_asked()} {_HEADERS} if {_ASIDE}",
