@@ -5,7 +5,7 @@ ARGS ?=
 MODE ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench overhead soak floods reference lock clean
+.PHONY: help setup up test lint format bench overhead soak floods challenge reference lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ soak: ## an hour under load, with changes, reloads and restarts; ARGS="--minutes
 floods: ## measure floods among real visitors, beside peers; needs root; ARGS="--quick --scenario 4" for a short run
 	@scripts/setup.sh bench
 	$(BIN)/python -m bench.floods $(ARGS)
+
+challenge: ## measure what a challenge costs who makes it and who solves it; ARGS=--quick for a short run
+	@scripts/setup.sh bench
+	$(BIN)/python -m bench.challenge $(ARGS)
 
 reference: ## write docs/reference anew from the code
 	@scripts/setup.sh run

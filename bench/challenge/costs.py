@@ -126,7 +126,9 @@ def cost(case: Case, number: int, seconds: float) -> Cost:
         before = usage.threads(case.worker)
         given = crowd.ask(case.request, seconds)
         after = usage.threads(case.worker)
-    if given.wrong or not given.count:
+    # Beyond the ceiling a client gets its five hundred in ten seconds, and those are few beside the others.
+    few = given.count // 100 if case.name == figures.CEILING else 0
+    if given.wrong > few or not given.count:
         said = given.example[:300].decode("latin-1")
         raise RuntimeError(f"{case.who}, {case.name}: {given.wrong} of {given.count} otherwise; {said}")
     return figures.cost(case.name, case.who, number, given.count, given.seconds, before, after)

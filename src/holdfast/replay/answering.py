@@ -65,8 +65,11 @@ class Answering:
             if number <= SAMPLED_CALM or _is_sampled(place, number, SAMPLED_CALM):
                 moment = at + (place + 0.5) / number
                 client, values, path, agent = tell(entry)
-                told = moment, SITE, client, values, weight, entry.status, ORIGIN_MS
-                samples.append(Sample(*told, path=path, agent=agent))
+                samples.append(
+                    Sample(
+                        moment, SITE, client, values, weight, entry.status, ORIGIN_MS, path=path, agent=agent
+                    )
+                )
         return samples
 
     def answer(

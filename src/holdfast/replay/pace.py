@@ -18,7 +18,7 @@ STEP_SECONDS: Final = 20
 STEP_REQUESTS: Final = 50
 """A step in calm: at most so long, and so many requests. At the end of each the brain learns at most 100."""
 IDLE_SECONDS: Final = LEARNED_AFTER + 1.0
-"""A step where nothing comes and little waits."""
+"""A step where nothing comes and little waits to be learned; after it nothing does."""
 CLOSE, WIDE = 10, 2
 """Looks in a second: where anything may begin, and while it goes on."""
 CLOSE_SECONDS: Final = 5.0

@@ -13,13 +13,12 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from holdfast.replay.answering import Answering
 from holdfast.replay.order import Second
-from holdfast.replay.pace import STEP_REQUESTS, Backlog, Quiet, looks, next_look
+from holdfast.replay.pace import IDLE_SECONDS, STEP_REQUESTS, Backlog, Quiet, looks, next_look
 from holdfast.replay.tally import Tally
 from holdfast.shield.baseline import Baseline
 from holdfast.shield.brain import SiteBrain
@@ -30,9 +29,6 @@ from holdfast.shield.phase import Phase
 from holdfast.shield.record import BEFORE_SECONDS, AttackRecord
 from holdfast.shield.rhythm import idle_minutes
 from holdfast.shield.sample import Sample
-
-SETTLED_SECONDS: Final = 61.0
-"""After the last request: by then nothing waits to be learned any more."""
 
 
 @dataclass(slots=True)
@@ -137,7 +133,7 @@ class Replay:
         while self.until < until:
             if not self._is_at_rest:
                 self._closely(Second(self.until, []))
-            elif self.until < self.last + SETTLED_SECONDS:
+            elif self.until < self.last + IDLE_SECONDS:
                 step = self._backlog.step(self.until, is_idle=True)
                 self._calm(int(min(self.until + step, until)), {}, ())
             else:

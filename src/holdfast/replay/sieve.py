@@ -45,8 +45,7 @@ class Sieve:
 
     def entries(self, lines: Iterable[str]) -> Iterator[Entry]:
         """Raises HoldfastError for what is no access log, and for an empty one."""
-        for line in lines:
-            self.lines += 1
+        for self.lines, line in enumerate(lines, 1):
             if len(line) > LONGEST_LINE:
                 self.cut += 1
                 line = line[:LONGEST_LINE]

@@ -167,7 +167,7 @@ class Rhythm:
             variance = max(self._squares - self._n * mean * mean, 0.0) / (self._n - 1) if mean else 0.0
             rate = self._count / self._seconds
             self._waiting.append(_Minute(self._minute, self._seconds, rate, mean, variance))
-            while len(self._waiting) > (_WAIT if self.is_warm else 0):
+            while self._waiting and (len(self._waiting) > _WAIT or not self.is_warm):
                 self._learn(self._waiting.pop(0))
         self._minute, self._spoiled, self._n = number, False, 0
         self._count = self._seconds = self._second = self._part = self._sum = self._squares = 0.0
