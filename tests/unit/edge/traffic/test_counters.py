@@ -49,7 +49,7 @@ def test_each_counter_by_itself(number: int, name: str) -> None:
 
 
 def test_the_way_through_a_challenge_is_no_request_for_the_site() -> None:
-    """Else newcomers, each of whom asks for style, script and solution, would look like a flood that passes."""
+    """Else newcomers, who ask for style, script and solution each, would look like a flood that passes."""
     counts = told(totals(0), totals(90, **{f"gpc{int(Verdict.ASIDE)}": 70}))
     assert counts == Counts(AT, SECONDS, requests=20)
 
