@@ -157,7 +157,7 @@ class Visitor:
 
     async def clearances(self) -> list[Any]:
         """The cookies."""
-        return [each for each in await self.context.cookies() if each["name"] == "__holdfast"]
+        return [each for each in await self.context.cookies() if each["name"] in ("__holdfast", "__Host-holdfast")]
 
 
 async def _never(_: Route) -> None:

@@ -109,6 +109,7 @@ class Guard:
         """Verified ones as they are counted, and until when."""
         self._saved = 0.0
         self._attacks_saved: object = None
+        self._saving = asyncio.Lock()
         self._turn = 0
         self._previous = 0.0
         """When all sites were looked at before."""
@@ -147,8 +148,9 @@ class Guard:
 
     async def tick(self) -> None:
         """One look at all sites."""
-        now = self._clock()
         rows = answers.table(await self._runtime.scan("show table sites data.http_req_rate gt 0"))
+        # Not before: while all cores are busy the answer takes its time, and tells what has come meanwhile.
+        now = self._clock()
         totals: dict[str, counters.Totals] = {row.key: row.counters for row in rows}
         names = {str(number): name for name, number in self._desired.ids.items()}
         self._sort(self._intake.take(), names)
@@ -348,16 +350,7 @@ class Guard:
     async def _save(self, now: float) -> None:
         """Attacks at once, baselines every minute, in a thread; records when they are due."""
         self.archivist.keep(now, self._desired.sites)
-        going_on = {
-            name: brain for name, brain in self.brains.items() if brain.attack or brain.response.standing
-        }
-        state = [
-            (name, brain.response.mitigations(), brain.attack is None) for name, brain in going_on.items()
-        ]
-        if state != self._attacks_saved:
-            self._attacks_saved = state
-            documents = {name: attack_document(brain) for name, brain in going_on.items()}
-            await asyncio.to_thread(self._notes.write_attacks, documents)
+        await self._save_attacks()
         if now - self._saved > SAVE_SECONDS:
             self._saved = now
             self._spare_crawlers()
@@ -367,6 +360,21 @@ class Guard:
                 await asyncio.to_thread(self._notes.write_site, name, site_document(self.brains[name]))
             for name in [name for name in self.brains if name not in self._desired.sites]:
                 del self.brains[name]
+
+    async def _save_attacks(self) -> None:
+        """What goes on, if it has changed: the next agent must not bring back what a person has undone."""
+        async with self._saving:
+            going_on = {
+                name: brain for name, brain in self.brains.items() if brain.attack or brain.response.standing
+            }
+            state = [
+                (name, brain.response.mitigations(), brain.attack is None, set(brain.response.undone))
+                for name, brain in going_on.items()
+            ]
+            if state != self._attacks_saved:
+                self._attacks_saved = state
+                documents = {name: attack_document(brain) for name, brain in going_on.items()}
+                await asyncio.to_thread(self._notes.write_attacks, documents)
 
     # -- people --------------------------------------------------------------------------------------
 
@@ -381,6 +389,7 @@ class Guard:
             if brain.undo(identifier, now, forbid=forbid):
                 await asyncio.to_thread(self._notes.write_site, name, site_document(brain))
                 await self._reconciler.settle(self._push(name, brain, now))
+                await self._save_attacks()
                 return
         raise _unknown(identifier)
 
@@ -405,6 +414,7 @@ class Guard:
         for name, brain in self.brains.items():
             if brain.response.pin(identifier, until, author):
                 await self._reconciler.settle(self._push(name, brain, now))
+                await self._save_attacks()
                 return
         raise _unknown(identifier)
 
@@ -446,6 +456,7 @@ class Guard:
         brain = self._brain(site, now)
         brain.response.put(made, now)
         await self._reconciler.settle(self._push(site, brain, now))
+        await self._save_attacks()
         return made
 
     def brain(self, site: str) -> SiteBrain:

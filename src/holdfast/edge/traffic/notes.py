@@ -121,6 +121,7 @@ def attack_document(brain: SiteBrain) -> dict[str, Any]:
         "attack": None if brain.attack is None else attack.attack_document(brain.attack),
         "mitigations": [mitigation_document(each) for each in brain.response.mitigations()],
         "made": brain.response.made,
+        "undone": [list(map(list, match)) for match in sorted(brain.response.undone)],
     }
 
 
@@ -129,6 +130,7 @@ def take_over(brain: SiteBrain, document: Mapping[str, Any], now: float) -> None
     try:
         told, listed = document["attack"], list(map(read_mitigation, document["mitigations"]))
         brain.response.made = int(document.get("made", 0))
+        brain.response.undone = {_match(each) for each in document.get("undone", ())}
         if told is not None:
             brain.resume(attack.read_attack({"site": brain.site, "ended": None, **told}), now)
     except (KeyError, TypeError, ValueError) as wrong:

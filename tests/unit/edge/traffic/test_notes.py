@@ -135,6 +135,14 @@ def test_an_attack_is_taken_over_and_not_begun_again() -> None:
     assert {each.id for each in after.response.mitigations()} == {"shop-A-1", "shop-A-2"}
 
 
+def test_what_a_person_has_undone_stays_undone() -> None:
+    before, after = attacked(), brain()
+    before.response.undone.add(FLOOD)
+    take_over(after, stored(attack_document(before)), START)
+    assert after.response.undone == {FLOOD}
+    assert after.response.is_unwanted(FLOOD)
+
+
 def test_what_is_made_after_a_take_over_has_an_id_of_its_own() -> None:
     """The ids end with a number, and the next agent does not know how far the one before had counted."""
     after = brain()
