@@ -7,6 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+PREFERRED = -15
+"""How nice what is measured is, where it must not be disturbed."""
+
 
 def two_cores() -> tuple[int, int]:
     """The core of what is measured, and that of all else. Raises RuntimeError when there is but one."""
@@ -41,3 +44,20 @@ def step_back(pids: Iterable[int]) -> None:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
+
+
+@contextlib.contextmanager
+def preferred(pids: Iterable[int]) -> Iterator[None]:
+    """These running processes, with all their threads, come before whatever else runs on this machine; where
+    we may not have that (it takes root), they do not."""
+    threads = [int(each.name) for pid in pids for each in Path(f"/proc/{pid}/task").iterdir()]
+    before = {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+    try:
+        for thread in threads:
+            with contextlib.suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, thread, PREFERRED)
+        yield
+    finally:
+        for thread, was in before.items():
+            with contextlib.suppress(PermissionError, ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, thread, was)

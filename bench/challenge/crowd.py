@@ -7,7 +7,6 @@ the benchmark measures nginx under both.
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import socket
@@ -26,6 +25,8 @@ FIRST: Final = IPv4Address("127.80.0.1")
 APART: Final = 256
 LONGEST: Final = 65_536
 """Bytes of an answer that are read at once."""
+BURST: Final = 8
+"""Requests that are sent at once, at most, where a rate is kept."""
 PATIENCE: Final = 5.0
 """Seconds without any answer after which something is wrong."""
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -128,22 +129,25 @@ class Crowd:
 
     def pace(self, requests: Sequence[Request], rate: float, seconds: float) -> list[list[float]]:
         """So many requests a second in all, in turn of each kind, for so long: how long each answer took,
-        in seconds, by kind. A client of whom one is still due is not asked again: what finds no client free
-        is not sent. Raises RuntimeError at any other answer than the expected one."""
+        in seconds, by kind. What finds no client free is not sent, nor what could not be sent in time but
+        for ``BURST``: a burst would wait for itself. Raises RuntimeError at any other answer than the
+        expected one."""
         took: list[list[float]] = [[] for _ in requests]
         idle = deque(self._open)
         sent_at: dict[int, tuple[int, float]] = {}
         parts: dict[int, bytes] = {}
-        sent = 0
+        sent, due = 0, 0.0
         with select.epoll() as ready:
             for number in self._open:
                 ready.register(number, select.EPOLLIN)
-            began = time.monotonic()
-            until, patience = began + seconds, began + seconds + PATIENCE
+            before = time.monotonic()
+            until = before + seconds
             while (now := time.monotonic()) < until or sent_at:
-                if now > patience:
+                if now > until + PATIENCE:
                     raise RuntimeError(f"{len(sent_at)} answers are still due at port {self._port}")
-                while now < until and idle and (rate == math.inf or sent < rate * (now - began)):
+                due, before = min(BURST, due + rate * (now - before)), now
+                while now < until and idle and due >= 1:
+                    due -= 1
                     number, kind = idle.popleft(), sent % len(requests)
                     sent_at[number] = (kind, time.monotonic())
                     texts = requests[kind].texts

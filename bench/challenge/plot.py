@@ -65,7 +65,7 @@ def _solving(panel: Axes, measured: Measured) -> None:
     panel.axhline(0.05, color="#bbbbbb", linewidth=0.8, linestyle=":")
     panel.set_xlim(left=0)
     panel.grid(alpha=0.2)
-    panel.legend(frameon=False, fontsize=8)
+    panel.legend(frameon=False, fontsize=8, loc="upper right")
     panel.set(
         title="to the site's own page, in Chromium", xlabel="seconds", ylabel="share that waited longer"
     )

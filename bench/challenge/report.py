@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -104,9 +104,10 @@ PATH_INTRODUCTION: Final = """
 A thousand requests a second, half of them to each site, are timed from the sending to the last byte.
 Solutions are sent in, half of them right and half of them wrong in the signature only. The process that sends
 them and the agent take what others leave of their core: else visitors would wait for these, and not for the
-proxy. *At full speed* the proxy's only core is all used by them: nothing here can tell them from visitors
-before they are checked, and what is asked meanwhile waits in line as under any flood. The agent is killed
-with SIGKILL: nothing of Python is left.
+proxy. The proxies, the origin and the visitors come before whatever else runs on the machine. *At full speed*
+the proxy's only core is all used by them: nothing here can tell them from visitors before they are checked,
+and what is asked meanwhile waits in line as under any flood. The agent is killed with SIGKILL: nothing of
+Python is left.
 """
 
 
@@ -116,11 +117,12 @@ class Measured:
 
     costs: Sequence[Cost]
     waits: Sequence[Waits]
+    sent: Mapping[str, Sequence[float]]
+    """Solutions/s that were sent in, by state."""
     solves: Solves
     library: Library
     page: int
     """Bytes of the challenge's page."""
-    bounded: float
     others: float
     """Cores that others used meanwhile."""
 
@@ -178,17 +180,19 @@ def told(measured: Measured) -> list[str]:
         f"ALTCHA's library in Python, on the same core: {library.issue:.1f} µs to issue a challenge,"
         f" {library.verify:.1f} µs to verify a solution, without a server around it.",
         *_solving("the easiest proof", measured.solves.easiest, figures.MOST_SOLVE_SECONDS),
-        *_solving("the hardest proof (16 times as hard)", measured.solves.hardest, None),
+        *_solving("the hardest proof (8 times as hard)", measured.solves.hardest, None),
         _target(
             "p99 with the agent dead over that in calm, the worse site",
             figures.worse(measured.waits, DEAD).median,
             figures.MOST_RATIO,
         ),
         _target(
-            f"p99 with {measured.bounded:,.0f} solutions a second over that in calm, the worse site",
+            f"p99 with {percentile(measured.sent[BOUNDED], 0.5):,.0f} solutions a second over that in calm,"
+            " the worse site",
             figures.worse(measured.waits, BOUNDED).median,
             figures.MOST_RATIO,
         ),
+        f"At full speed {percentile(measured.sent[FULL], 0.5):,.0f} solutions a second were checked.",
         f"Others used {measured.others:.2f} cores of this machine while costs were measured{busy}.",
     ]
     return lines

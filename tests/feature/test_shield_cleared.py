@@ -3,6 +3,7 @@ what is counted. Nobody but the edge can make one."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,31 @@ async def test_the_name_of_the_newest_key_is_no_key(tmp_path: Path) -> None:
         kid, _ = await ground.key()
         value = token((kid, kid), header=TYPE | {"kid": "now"})
         assert (await ask(ground.lab, "127.0.0.1", SHOP, "/", cookie(value))).status == 403
+
+
+async def test_a_connection_remembers_the_last_good_one_and_no_more(tmp_path: Path) -> None:
+    """On one connection: another that is good counts as itself, a bad one counts for nothing and takes
+    nothing away, what was good ends in time, and is good for its own host only."""
+    limits = {"requests_per_second": 1, "burst": 10}
+    async with sightless(tmp_path, limits) as ground:
+        await ground.put(mitigation())
+        await ground.put(mitigation(), name="other")
+        key = await ground.key()
+        one, two = (token(key, number=number) for number in ("one", "two"))
+        ending = token(key, number="ending", seconds=2)
+        async with connect(ground.lab.http) as wire:
+
+            async def seen(value: str, count: int = 1, host: str = SHOP) -> list[int]:
+                return [(await wire.get(b"/", host, cookie(value))).status for _ in range(count)]
+
+            assert await seen(one, 8) == [PASSED] * 8
+            assert await seen(two, 11) == [PASSED] * 10 + [429]
+            assert await seen(one, 3) == [PASSED] * 2 + [429]
+            for bad in (one[:-1], "x", token((key[0], "0" * 64)), token(key, OTHER), token(key, exp=None)):
+                assert await seen(bad) == [ASKED], bad
+            assert await seen(one) == [429], "it is known again"
+            assert await seen(one, host=OTHER) == [ASKED]
+            assert (await wire.get(b"/", SHOP)).status == ASKED, "who shows none has none"
+            assert await seen(ending) == [PASSED]
+            await asyncio.sleep(3)
+            assert await seen(ending) == [ASKED]

@@ -77,7 +77,8 @@ def waits(rounds: int = 3) -> list[Waits]:
 
 def measured() -> Measured:
     solves = Solves([0.4, 0.5, 2.0], [])
-    return Measured(costs(), waits(), solves, proofs.Library(6.0, 8.0), 2252, 5000.0, 0.5)
+    sent = {BOUNDED: [4900.0, 5000.0], FULL: [24_000.0]}
+    return Measured(costs(), waits(), sent, solves, proofs.Library(6.0, 8.0), 2252, 0.5)
 
 
 def test_a_cost_is_that_of_all_threads_and_tells_which_one_carried() -> None:

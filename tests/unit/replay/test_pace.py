@@ -70,7 +70,7 @@ def backlog(rate: int) -> Backlog:
 
 @pytest.mark.parametrize(
     ("rate", "step", "idle"),
-    [(0, STEP_SECONDS, int(IDLE_SECONDS)), (1, STEP_SECONDS, int(IDLE_SECONDS)), (100, 1, 1)],
+    [(0, STEP_SECONDS, int(IDLE_SECONDS)), (1, STEP_SECONDS, STEP_SECONDS), (100, 1, 1)],
 )
 def test_the_more_wait_to_be_learned_the_shorter_the_steps(rate: int, step: int, idle: int) -> None:
     assert backlog(rate).step(START) == step

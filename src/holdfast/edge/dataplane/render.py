@@ -295,18 +295,21 @@ def _tables(frame: Frame) -> str:
 
 
 def _samples(frame: Frame) -> str:
-    """The way of the samples from the ring to the agent. By itself a ring tries again at once, thousands of
-    times a second, while there is no agent; a backend waits a second between two tries."""
+    """The way of the samples from the ring to the agent. While there is no agent a ring tries again at once,
+    thousands of times a second, and so does a backend whose socket nobody listens at: to take what the ring
+    sends only after a second leaves one try a second."""
     owner = f" user {frame.user}" if frame.user else ""
     socket = frame.places.root / "jail" / RING_SOCKET
     listen = [
         "mode tcp",
         f"bind unix@{socket} mode 600{owner} {_threads(frame)}",
+        "tcp-request inspect-delay 1s",
+        "tcp-request content accept if WAIT_END",
         f"default_backend {SAMPLES}",
     ]
     agent = [
         "mode tcp",
-        "retries 60",
+        "retries 0",
         "timeout connect 1s",
         f"server agent unix@{frame.jailed(SAMPLES_SOCKET)}",
     ]

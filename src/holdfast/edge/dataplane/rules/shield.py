@@ -63,7 +63,7 @@ def shielded_rules(_: Context) -> list[str]:
 
 def _count_cleared(which: str) -> str:
     """By the clearance's id."""
-    return f"http-request track-sc0 var(txn.jti),concat(|,txn.sid) table clients if {CLEARED} {which}"
+    return f"http-request track-sc0 var(sess.jti),concat(|,txn.sid) table clients if {CLEARED} {which}"
 
 
 def clearance_rules(context: Context) -> list[str]:
@@ -72,29 +72,35 @@ def clearance_rules(context: Context) -> list[str]:
     address (sc0), so that a change of address changes nothing, and a clearance that many share is worth one
     client.
 
-    To check a signature costs more than to refuse. A client that is over the ceiling has one forged clearance
+    To check one costs as much as all other rules together, so that a connection remembers the last that was
+    good; its end is looked at each time. A client that is over the ceiling has one forged clearance
     checked on each connection, and no second one; whoever has a good one is not kept from showing it."""
     at = context.places.map
-    valid = "{ var(txn.valid) -m int 1 }"
+    valid, same = "{ var(txn.valid) -m int 1 }", "{ var(txn.same) -m found }"
     # Behind a forwarder a connection is shared by clients: one must not be held against another.
     forger = [] if context.forwarders else ["{ var(sess.forger) -m found }"]
     spent = [f"http-request unset-var(txn.ck) if {each} {OVER_CEILING}" for each in forger]
     noted = [
-        f"http-request set-var(sess.forger) bool(true) if {{ var(txn.ck) -m found }} !{valid}" for _ in forger
+        f"http-request set-var(sess.forger) bool(true) if {{ var(txn.ck) -m found }} !{valid} !{same}"
+        for _ in forger
     ]
+    good = "{ var(sess.host),strcmp(txn.host) eq 0 } { var(sess.exp),sub(txn.now) gt 0 }"
     return [
         f"http-request set-var(txn.ck) req.cook({SECURE_COOKIE}) if {ARMED}",
         f"http-request set-var(txn.ck) req.cook({COOKIE}) if {ARMED} !{{ var(txn.ck) -m found }}",
         *spent,
+        "http-request set-var(txn.same) bool(true) if { var(txn.ck),strcmp(sess.ck) eq 0 }",
         f"http-request set-var(txn.ckey) var(txn.ck),jwt_header_query('$.kid'),map({at(Maps.KEYS)})"
-        " if { var(txn.ck) -m found }",
+        f" if {{ var(txn.ck) -m found }} !{same}",
         'http-request set-var(txn.valid) var(txn.ck),jwt_verify("HS256",txn.ckey)'
         " if { var(txn.ckey) -m found }",
-        f"http-request set-var(txn.claim) var(txn.ck),jwt_payload_query('$.host') if {valid}",
-        f"http-request set-var(txn.end) var(txn.ck),jwt_payload_query('$.exp','int') if {valid}",
-        f"http-request set-var(txn.jti) var(txn.ck),jwt_payload_query('$.jti') if {valid}",
-        f"http-request set-var(txn.clr) bool(true) if {valid} {{ var(txn.claim),strcmp(txn.host) eq 0 }}"
-        " { var(txn.end),sub(txn.now) gt 0 }",
+        # Nothing of another one may be left.
+        *(f"http-request unset-var(sess.{name}) if {valid}" for name in ("host", "exp", "jti")),
+        f"http-request set-var(sess.host) var(txn.ck),jwt_payload_query('$.host') if {valid}",
+        f"http-request set-var(sess.exp) var(txn.ck),jwt_payload_query('$.exp','int') if {valid}",
+        f"http-request set-var(sess.jti) var(txn.ck),jwt_payload_query('$.jti') if {valid}",
+        f"http-request set-var(sess.ck) var(txn.ck) if {valid}",
+        f"http-request set-var(txn.clr) bool(true) if {valid} {good} or {same} {good}",
         *noted,
         _count_cleared(f"!{MORE}"),
     ]
