@@ -14,9 +14,11 @@ from holdfast.shield.baseline import Baseline
 from holdfast.shield.brain import LEARNED_AFTER
 from holdfast.shield.phase import Phase
 
-STEP_SECONDS: Final = 20
+STEP_SECONDS: Final = 30
 STEP_REQUESTS: Final = 50
 """A step in calm: at most so long, and so many requests. At the end of each the brain learns at most 100."""
+WAITING_SECONDS: Final = LEARNED_AFTER + STEP_SECONDS
+"""So long a request waits to be learned, at most."""
 IDLE_SECONDS: Final = LEARNED_AFTER + 1.0
 """A step where nothing comes and little waits to be learned; after it nothing does."""
 CLOSE, WIDE = 10, 2
@@ -57,11 +59,11 @@ class Backlog:
 
     def step(self, at: int, *, is_idle: bool = False) -> int:
         """Seconds from ``at`` on."""
-        while self._seconds and self._seconds[0][0] < at - LEARNED_AFTER - STEP_SECONDS:
+        while self._seconds and self._seconds[0][0] < at - WAITING_SECONDS:
             self._total -= self._seconds.popleft()[1]
         if is_idle and self._total <= STEP_REQUESTS:
             return int(IDLE_SECONDS)
-        return int(min(max(STEP_REQUESTS * LEARNED_AFTER / max(self._total, 1), 1), STEP_SECONDS))
+        return int(min(max(STEP_REQUESTS * WAITING_SECONDS / max(self._total, 1), 1), STEP_SECONDS))
 
 
 def looks(phase: Phase, lasted: float) -> int:
