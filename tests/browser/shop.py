@@ -157,7 +157,8 @@ class Visitor:
 
     async def clearances(self) -> list[Any]:
         """The cookies."""
-        return [each for each in await self.context.cookies() if each["name"] in ("__holdfast", "__Host-holdfast")]
+        names = ("__holdfast", "__Host-holdfast")
+        return [each for each in await self.context.cookies() if each["name"] in names]
 
 
 async def _never(_: Route) -> None:

@@ -5,6 +5,8 @@ The site: sixty agents, a thousand paths, a fifth of the visitors from networks 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.random import Generator
@@ -251,14 +253,14 @@ class TestYoungSite:
 @pytest.mark.parametrize("most", [0, 4])
 def test_nothing_to_find(rng: Generator, normal: Codes, most: int) -> None:
     nothing = empty()
-    limits = {"most_harm": 0.001, "least_coverage": 0.05}
-    assert search(nothing, np.zeros(0), normal, 0.9, **limits, most=most) == ()
-    assert search(nothing, np.zeros(0), nothing, 0.9, **limits, most=most) == ()
+    found = partial(search, most_harm=0.001, least_coverage=0.05, most=most)
+    assert found(nothing, np.zeros(0), normal, 0.9) == ()
+    assert found(nothing, np.zeros(0), nothing, 0.9) == ()
     attack = flood(rng, 100, AGENT=TOOL)
-    assert search(attack, np.zeros(100), normal, 0.9, **limits, most=most) == ()
-    assert search(attack, np.ones(100), normal, 0.0, **limits, most=most) == ()
-    assert search(attack[:7], np.ones(7), normal, 1.0, **limits, most=most) == ()
-    assert len(search(attack[:8], np.ones(8), normal, 1.0, **limits, most=most)) == min(most, 1)
+    assert found(attack, np.zeros(100), normal, 0.9) == ()
+    assert found(attack, np.ones(100), normal, 0.0) == ()
+    assert found(attack[:7], np.ones(7), normal, 1.0) == ()
+    assert len(found(attack[:8], np.ones(8), normal, 1.0)) == min(most, 1)
 
 
 def test_all_features_of_a_signature_must_match() -> None:
