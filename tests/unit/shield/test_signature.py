@@ -65,8 +65,8 @@ def find(
     """In a window of these parts, the last of which is normal."""
     window = np.concatenate(parts)
     excess = 1 - len(parts[-1]) / len(window) if excess is None else excess
-    limits = {"most_harm": most_harm, "least_coverage": least_coverage}
-    return search(window, np.ones(len(window)), normal, excess, **limits, most=most)
+    limited = partial(search, most_harm=most_harm, least_coverage=least_coverage, most=most)
+    return limited(window, np.ones(len(window)), normal, excess)
 
 
 def words(findings: tuple[Finding, ...]) -> list[dict[str, int]]:
