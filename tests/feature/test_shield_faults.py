@@ -188,5 +188,9 @@ async def test_an_agent_that_stands_still_costs_samples_and_decides_again(shell:
                     finally:
                         agent.send_signal(signal.SIGCONT)
                     await eventually(lambda: other.statuses[403] > 50, 10)
-                    assert await during(other, 0.5) == await during(flood, 0.5) == {403}
+
+                    async def is_held() -> bool:
+                        return await during(other, 0.5) == await during(flood, 0.5) == {403}
+
+                    await eventually(is_held, 10)  # two floods may take more than one decision
                 assert set(people.statuses) == {200}
