@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +129,19 @@ def test_mistakes_say_what_to_do(arguments: list[str], said: bytes) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(said)
     assert done.stdout == b""
+
+
+def test_who_looks_on_sees_how_far_it_has_come(tmp_path: Path) -> None:
+    busy = tmp_path / "busy.log"
+    with busy.open("w") as file:
+        file.writelines(f"{line}\n" for line in lines(calm(400, 900)))
+    terminal, other_end = os.openpty()
+    command = [sys.executable, "-m", "holdfast", "replay", str(busy)]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=other_end, timeout=120, check=True, cwd=ROOT
+    )
+    os.close(other_end)
+    seen = os.read(terminal, 65_536).decode()
+    os.close(terminal)
+    assert re.search(r"\r +\d+%, \d+0,000 lines, [\d,]+ lines/s ", seen)
+    assert "lines/s: " in done.stdout.decode()

@@ -11,16 +11,15 @@ from collections import deque
 from typing import Final
 
 from holdfast.shield.baseline import Baseline
-from holdfast.shield.brain import LEARNED_AFTER
+from holdfast.shield.brain import LEARNED_AFTER, LEARNED_PER_TICK, TICK_SECONDS
 from holdfast.shield.phase import Phase
 
 STEP_SECONDS: Final = 30
-STEP_REQUESTS: Final = 50
-"""A step in calm: at most so long, and so many requests. At the end of each the brain learns at most 100."""
-WAITING_SECONDS: Final = LEARNED_AFTER + STEP_SECONDS
-"""So long a request waits to be learned, at most."""
+STEP_REQUESTS: Final = int(LEARNED_PER_TICK / TICK_SECONDS)
+"""A step in calm: at most so long, with at most so many requests, and as many that it lets be learned: more
+are not in one look, and an edge has ten a second."""
 IDLE_SECONDS: Final = LEARNED_AFTER + 1.0
-"""A step where nothing comes and little waits to be learned; after it nothing does."""
+"""A step where nothing comes any more; after it nothing waits to be learned."""
 CLOSE, WIDE = 10, 2
 """Looks in a second: where anything may begin, and while it goes on."""
 CLOSE_SECONDS: Final = 5.0
@@ -46,24 +45,28 @@ class Quiet:
 
 
 class Backlog:
-    """The requests that may wait to be learned: no step must be so long that too many of them are due
-    at once."""
+    """The requests that wait to be learned."""
 
     def __init__(self) -> None:
         self._seconds: deque[tuple[int, int]] = deque()
-        self._total = 0
 
     def add(self, at: int, requests: int) -> None:
         self._seconds.append((at, requests))
-        self._total += requests
 
     def step(self, at: int, *, is_idle: bool = False) -> int:
-        """Seconds from ``at`` on."""
-        while self._seconds and self._seconds[0][0] < at - WAITING_SECONDS:
-            self._total -= self._seconds.popleft()[1]
-        if is_idle and self._total <= STEP_REQUESTS:
-            return int(IDLE_SECONDS)
-        return int(min(max(STEP_REQUESTS * WAITING_SECONDS / max(self._total, 1), 1), STEP_SECONDS))
+        """How many seconds the step may have that begins ``at``, where the last one has ended."""
+        waiting, due = self._seconds, 0
+        while waiting and waiting[0][0] < at - LEARNED_AFTER:
+            waiting.popleft()
+        longest = IDLE_SECONDS if is_idle else STEP_SECONDS
+        for second, requests in waiting:
+            seconds = second + 1 + LEARNED_AFTER - at  # until these are due
+            due += requests
+            if seconds > longest:
+                break
+            if due > STEP_REQUESTS:
+                return max(int(seconds) - 1, 1)
+        return int(longest)
 
 
 def looks(phase: Phase, lasted: float) -> int:

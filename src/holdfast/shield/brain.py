@@ -169,7 +169,7 @@ class SiteBrain:
 
     def learn_rate(self, at: float, requests: float, seconds: float, is_calm: bool = True) -> None:
         """What came in a span that began ``at``: part of each tick; by itself for calm that none looks at."""
-        self.baseline.learn_rate(at, requests, seconds, exclude=not is_calm)
+        self.baseline.rhythm.learn(at, requests, seconds, not is_calm)
         if is_calm:
             self._calm_seconds = min(self._calm_seconds + seconds, CALM_RATE_SECONDS)
             fade = seconds / self._calm_seconds

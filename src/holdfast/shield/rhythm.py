@@ -77,7 +77,7 @@ class Rhythm:
 
     __slots__ = (
         *("_minute", "_count", "_seconds", "_second", "_part", "_n", "_sum", "_squares", "_spoiled"),
-        *("_waiting", "_for", "_mean", "_top", "_hour"),
+        *("_waiting", "_for", "_mean", "_top", "_hour", "_between"),
         *(
             "week",
             "seen",
@@ -113,6 +113,8 @@ class Rhythm:
         self._minute, self._spoiled, self._n = 0, False, 0
         self._count = self._seconds = self._second = self._part = self._sum = self._squares = 0.0
         self._for, self._mean, self._top, self._hour = -1, 0.0, 0.0, 0.0
+        self._between: tuple[int | None, float, float] = (None, 0.0, 0.0)
+        """An hour since 1970, what is usual in it and in the next; until anything is learned."""
 
     def learn(self, at: float, requests: float, seconds: float, exclude: bool = False) -> None:
         """``requests`` came in ``seconds`` from ``at`` (unix time) on. ``exclude``: under attack; then the
@@ -181,9 +183,9 @@ class Rhythm:
             if is_warm:
                 highest = min(highest, max(QUIET, HEADROOM * self.level))
             rate = min(rate, highest)
-        self._for = -1  # what was looked up is out of date from here on
         if minute.rate == 0 and mean * minute.seconds >= _OUTAGE:
             return
+        self._for, self._between = -1, (None, 0.0, 0.0)  # what was looked up is out of date from here on
         self._learn_spread(minute, mean, rate, is_warm)
         fade = 0.5 ** (max(minute.number - self.last, 0) / _PACE_HALF_LIFE)
         self.actual, self.usual = self.actual * fade + rate, self.usual * fade + usual
@@ -231,7 +233,9 @@ class Rhythm:
         """Requests/s that the hour usually has, between the middles of two hours."""
         hour = (number - 30) // 60
         share = (number - 30 - 60 * hour) / 60
-        return self._slot(hour % HOURS) * (1 - share) + self._slot((hour + 1) % HOURS) * share
+        if hour != self._between[0]:
+            self._between = hour, self._slot(hour % HOURS), self._slot((hour + 1) % HOURS)
+        return self._between[1] * (1 - share) + self._between[2] * share
 
     def _slot(self, slot: int) -> float:
         """An hour of the week; as far as it was not seen, that hour on other days, or the level."""

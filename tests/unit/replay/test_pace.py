@@ -61,26 +61,26 @@ def test_what_is_not_quiet() -> None:
     assert not quiet(baseline, at + 1, most)  # twice as much is more than two seconds may have
 
 
-def backlog(rate: int) -> Backlog:
+def backlog(*rates: int) -> Backlog:
+    """Of the seconds before ``START``, the older first."""
     made = Backlog()
-    for at in range(START - 60, START):
-        made.add(at, rate)
+    for number, rate in enumerate(rates):
+        made.add(START - len(rates) + number, rate)
     return made
 
 
 @pytest.mark.parametrize(
-    ("rate", "step", "idle"),
-    [(0, STEP_SECONDS, int(IDLE_SECONDS)), (1, STEP_SECONDS, STEP_SECONDS), (100, 1, 1)],
+    ("rates", "step", "idle"),
+    [
+        ([], STEP_SECONDS, int(IDLE_SECONDS)),
+        ([1] * 60, STEP_SECONDS, int(IDLE_SECONDS)),
+        ([10] * 60, 10, 10),
+        ([100] * 60, 1, 1),
+        ([900] * 60, 1, 1),
+        ([100] * 10 + [0] * 30, STEP_SECONDS, int(IDLE_SECONDS)),  # these have been learned
+        ([0] * 10 + [100] * 5 + [0] * 15, 11, 11),
+    ],
 )
-def test_the_more_wait_to_be_learned_the_shorter_the_steps(rate: int, step: int, idle: int) -> None:
-    assert backlog(rate).step(START) == step
-    assert backlog(rate).step(START, is_idle=True) == idle
-
-
-def test_no_more_are_due_in_a_step_than_are_learned() -> None:
-    for rate in range(1, 51):
-        assert rate * backlog(rate).step(START) <= 100
-
-
-def test_what_has_been_learned_does_not_wait() -> None:
-    assert backlog(100).step(START + 60) == STEP_SECONDS
+def test_no_more_are_due_in_a_step_than_are_learned(rates: list[int], step: int, idle: int) -> None:
+    assert backlog(*rates).step(START) == step
+    assert backlog(*rates).step(START, is_idle=True) == idle
