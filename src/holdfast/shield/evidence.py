@@ -31,7 +31,7 @@ LEAST_CLIENTS: Final = 5
 NAMED: Final = 0.5
 """The share of the excess that its signatures must hold to name it."""
 AS_GOOD: Final = 0.8
-"""The share of what a name holds that a name of clients must hold to take its place."""
+"""The share of what a name holds that one program must hold to take its place."""
 NEW_MIX: Final = 0.6
 """The share of the excess that comes from networks never seen here."""
 SLOW_MS: Final = 300.0
@@ -179,10 +179,11 @@ def name_excess(
 
     findings = found()
     if findings and not any(is_fingerprint(each, unknown) for each in findings):
-        # A page that is new holds all of a flood, and its few visitors: who asks for it says more.
-        prints = found(frozenset(Feature) - CLIENT_FEATURES)
-        if _gain(prints) >= AS_GOOD * _gain(findings):
-            findings = prints
+        # A page that is new holds all of a flood, and its few visitors: one program that asks for it says
+        # more. Nothing but its name: what else says who asks, a crowd shares that comes by one link.
+        programs = found(frozenset(Feature) - {Feature.AGENT})[:1]
+        if _gain(programs) >= AS_GOOD * _gain(findings):
+            findings = programs
     return Naming(excess, strangers, findings, _clients_of(findings, window, unknown), unknown)
 
 

@@ -208,3 +208,22 @@ def test_a_tool_does_not_hide_behind_a_page_that_is_new() -> None:
     assert all({"agent", "names"} & set(each) for each in matched)
     assert made.kept["flood"] > 1000
     assert made.kept.get("front", 0) == made.kept.get("visitors", 0) == 0
+
+
+def by_one_link(rng: np.random.Generator, at: float) -> Sample:
+    """One of a crowd that comes by a link: the same page, and the same headers are missing in all."""
+    made = visitor(rng, at)
+    agent, names, network = (made.values[each] for each in (Feature.AGENT, Feature.NAMES, Feature.NETWORK))
+    told = values(agent[2:], f"{names[2:]} without referer", network, "/story", presence="00011")
+    return replace(made, values=told, path="/story")
+
+
+@pytest.mark.parametrize("rate", [200.0, 500.0])
+def test_a_crowd_that_comes_by_one_link_is_no_attack(rate: float) -> None:
+    """What says who asks is new in all of them, but it is no one program that asks: neither while it lasts,
+    nor when it goes."""
+    made = site(capacity=5000)
+    made.run(30, CALM, ("crowd", rate, by_one_link))
+    made.run(30, CALM)
+    assert not [words for _, words in made.brain.news]
+    assert not made.kept
