@@ -84,11 +84,21 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+class _Named(click.Context):
+    """That of a command, called by its whole path."""
+
+    @property
+    def command_path(self) -> str:
+        return str(self.info_name)
+
+
 def commands_page() -> str:
     """Every command with its options."""
     lines = ["# Commands\n"]
+    # Under the program's context, as when it is called: what click keeps of a command's help depends on it.
+    program = click.Context(main, terminal_width=100, **main.context_settings)
     for path, command in _walk(main, "holdfast"):
-        context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+        context = _Named(command, parent=program, info_name=path)
         if command is main:
             continue
         lines += [f"## `{path}`\n", "```text", command.get_help(context), "```\n"]
