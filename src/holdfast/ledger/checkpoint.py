@@ -75,7 +75,8 @@ def open_checkpoint(
     checkpoint = parse_checkpoint(note.text)
     if checkpoint.origin != log.name:
         raise UntrustedError(
-            f"the checkpoint is of {checkpoint.origin}, not of {log.name}", "check which log you have asked"
+            f"the checkpoint is of {checkpoint.origin[:80]!r}, not of {log.name}",
+            "check which log you have asked",
         )
     found = cosignatures(note, witnesses)
     if len(found) < quorum:

@@ -37,7 +37,10 @@ def cosign(text: str, key: SignerKey, time: int) -> Signature:
 
 
 def verify_cosignature(text: str, signature: Signature, key: VerifierKey) -> Cosignature:
-    """A signature of ``key`` under a checkpoint's text. Raises UntrustedError."""
+    """A signature of ``key`` under a checkpoint's text. Raises UntrustedError, also for one in another name:
+    what is signed does not say who signs."""
+    if key.kind != COSIGNATURE or not key.is_named_in(signature):
+        raise UntrustedError(f"this is no cosignature of {key.name}", "ask the witness again")
     if len(signature.data) != 8 + SIGNATURE_BYTES:
         raise UntrustedError(f"the cosignature of {key.name} is malformed", "ask the witness again")
     time = int.from_bytes(signature.data[:8], "big")
@@ -49,12 +52,15 @@ def verify_cosignature(text: str, signature: Signature, key: VerifierKey) -> Cos
 
 def cosignatures(note: Note, witnesses: Collection[VerifierKey]) -> tuple[Cosignature, ...]:
     """Those of known witnesses, one for each, all verified; others are ignored. Raises UntrustedError where
-    one of a known witness is wrong."""
-    found: dict[VerifierKey, Cosignature] = {}
+    one of a known witness is wrong.
+
+    Two names of one public key are one witness (tlog-cosignature, section "Ed25519 signed message"): whoever
+    has its cosignature can write it under the other name, too."""
+    found: dict[bytes, Cosignature] = {}
     for signature in note.signatures:
         for key in witnesses:
             if key.kind == COSIGNATURE and key.is_named_in(signature):
-                found.setdefault(key, verify_cosignature(note.text, signature, key))
+                found.setdefault(key.public, verify_cosignature(note.text, signature, key))
     return tuple(found.values())
 
 

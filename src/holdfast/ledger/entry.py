@@ -22,6 +22,12 @@ from holdfast.ledger.errors import InconsistentError, MalformedError
 from holdfast.ledger.tiles import check_entry
 
 SALT_BYTES: Final = 32
+LATEST: Final = 253_402_300_799
+"""The last second of the year 9999: later ones no calendar can show."""
+LARGEST_NUMBER: Final = 2**53 - 1
+"""Of larger ones JSON's readers make others (RFC 8259, section 6)."""
+DEEPEST: Final = 16
+"""Lists and tables within one another; the entry itself is the first."""
 _DOMAIN: Final = b"holdfast/commitment/v1\0"
 _COMMITMENT: Final = re.compile("sha256:[0-9a-f]{64}")
 _FIELDS: Final = ("commitments", "kind", "public", "time")
@@ -41,6 +47,8 @@ class Entry:
 
     def encode(self) -> bytes:
         """The bytes for the log. Raises MalformedError for what JSON or a bundle cannot hold."""
+        if not 0 <= self.time <= LATEST:
+            raise MalformedError("an entry is of a time that no calendar has", "give it in Unix seconds")
         entry = canonical(
             {
                 "kind": self.kind,
@@ -68,16 +76,25 @@ class Disclosure:
 
 
 def compose(kind: str, time: int, public: Mapping[str, Any], private: Mapping[str, Disclosure]) -> Entry:
-    """An entry with commitments in place of the private fields."""
+    """An entry with commitments in place of the private fields. Raises MalformedError where one stands under
+    another name than its own: nobody could ever check it."""
+    for name, each in private.items():
+        if name != each.field:
+            raise MalformedError(f"the field {each.field!r} stands under {name!r}", "give it its own name")
     return Entry(kind, time, public, {name: each.commitment() for name, each in private.items()})
 
 
 def commit(field: str, value: str, salt: bytes) -> str:
-    """``sha256:`` and 64 hexadecimal digits. Raises MalformedError for a salt that hides nothing."""
-    if len(salt) != SALT_BYTES or "\0" in field:
+    """``sha256:`` and 64 hexadecimal digits. Raises MalformedError for a salt that hides nothing, and for
+    text that has no bytes of its own."""
+    if len(salt) != SALT_BYTES:
         raise MalformedError(
             f"the salt of {field!r} is not of {SALT_BYTES} bytes", "make a random one of that size"
         )
+    if "\0" in field:
+        raise MalformedError(f"{field!r} cannot be a field's name", "leave the NUL out")
+    _check_text(field)
+    _check_text(value)
     hashed = hashlib.sha256(_DOMAIN + field.encode() + b"\0" + salt + value.encode())
     return f"sha256:{hashed.hexdigest()}"
 
@@ -112,6 +129,7 @@ def parse_entry(data: bytes) -> Entry:
         and isinstance(fields["public"], dict)
         and isinstance(held, dict)
         and all(isinstance(each, str) and _COMMITMENT.fullmatch(each) for each in held.values())
+        and not any("\0" in name for name in held)
     )
     if has_shape:
         entry = Entry(fields["kind"], fields["time"], fields["public"], held)
@@ -121,29 +139,34 @@ def parse_entry(data: bytes) -> Entry:
 
 
 def canonical(value: object) -> bytes:
-    """JSON in one spelling: keys in order, no blanks, ASCII. Raises MalformedError for floats, for keys that
-    are no text, and for what JSON does not have."""
-    _check(value)
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
-    except (ValueError, RecursionError) as wrong:
-        raise MalformedError(f"this cannot be written as JSON ({wrong})", _REMEDY) from wrong
+    """JSON in one spelling: keys in order of their code points, no blanks, ASCII. Raises MalformedError for
+    floats and numbers of 2**53 and more, for keys that are no text, for what is nested too deeply, and for
+    what JSON does not have."""
+    _check(value, DEEPEST)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
-def _check(value: object) -> None:
+def _check(value: object, depth: int) -> None:
+    if isinstance(value, dict | list | tuple) and not depth:
+        raise MalformedError(f"an entry has more than {DEEPEST} levels", "write it flatter")
     if isinstance(value, dict):
         for key, each in value.items():
             if not isinstance(key, str):
                 raise MalformedError("an entry's fields have text as names", _REMEDY)
             _check_text(key)
-            _check(each)
+            _check(each, depth - 1)
     elif isinstance(value, list | tuple):
         for each in value:
-            _check(each)
+            _check(each, depth - 1)
     elif isinstance(value, str):
         _check_text(value)
-    elif value is not None and not isinstance(value, int):
-        raise MalformedError(f"an entry cannot hold {value!r}", "use text, whole numbers, lists and tables")
+    elif isinstance(value, int):
+        if abs(value) > LARGEST_NUMBER:
+            raise MalformedError("an entry has a number that is too large", "write it as text")
+    elif value is not None:
+        raise MalformedError(
+            f"an entry cannot hold a {type(value).__name__}", "use text, whole numbers, lists and tables"
+        )
 
 
 def _check_text(text: str) -> None:

@@ -83,7 +83,8 @@ def prove_consistency(old: int, new: int, node: Node) -> tuple[bytes, ...]:
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """That ``leaf`` (a leaf's hash) stands at ``index`` in the tree of this size and root.
 
-    RFC 9162, section 2.1.3.2. Raises InconsistentError."""
+    RFC 9162, section 2.1.3.2. ``size`` and ``root`` must come from one signed checkpoint: of the size alone a
+    proof shows no more than its own length does. Raises InconsistentError."""
     _check_leaf(index, size)
     _check_hashes(leaf, root, *proof)
     position, last = index, size - 1
@@ -107,13 +108,14 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
     """That the tree of ``new`` leaves and ``new_root`` continues that of ``old`` and ``old_root``.
 
-    RFC 9162, section 2.1.4.2. Raises InconsistentError."""
+    RFC 9162, section 2.1.4.2. Each size and its root must come from one signed checkpoint, as for
+    ``verify_inclusion``. Raises InconsistentError."""
     _check_sizes(old, new)
     _check_hashes(old_root, new_root, *proof)
     if old in (0, new):
         if proof:
             raise InconsistentError("the consistency proof should be empty for these sizes", _ADVICE)
-        if old_root != (EMPTY_ROOT if old == 0 else new_root):
+        if (old == 0 and old_root != EMPTY_ROOT) or (old == new and old_root != new_root):
             raise InconsistentError(f"two trees of size {old} have different roots", "keep both checkpoints")
         return
     if not proof:

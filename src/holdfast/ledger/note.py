@@ -22,6 +22,8 @@ ED25519: Final = 0x01
 COSIGNATURE: Final = 0x04
 """Signature types (signed-note, section "Signature types"); of others signatures are ignored."""
 KEY_BYTES: Final = 32
+LONGEST_NAME: Final = 255
+"""Bytes of a key's name, as in tlog-cosignature's newer type. Names of unknown keys may be longer."""
 SIGNATURE_BYTES: Final = 64
 LARGEST_NOTE: Final = 1_000_000
 """Bytes; and with ``MOST_SIGNATURES`` the limit that the specification asks verifiers to have."""
@@ -42,7 +44,7 @@ class VerifierKey:
     """As its type has it: 32 bytes for Ed25519."""
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        _check_key_name(self.name)
 
     @property
     def key_id(self) -> bytes:
@@ -58,12 +60,12 @@ class VerifierKey:
 
 
 def parse_verifier_key(text: str) -> VerifierKey:
-    """The inverse of ``str``; raises MalformedError."""
+    """The inverse of ``str``, but for blanks around it. Raises MalformedError, also for a key of a type whose
+    signatures are never verified here: it would be trusted in vain."""
     name, key_id, kind, public = _parse_key(text, "verifier key")
-    if kind in (ED25519, COSIGNATURE):
-        _check_length(public, "verifier key")
+    _check_length(public, "verifier key")
     key = VerifierKey(name, kind, public)
-    if key.key_id != key_id:
+    if key.key_id.hex() != key_id:
         raise MalformedError(f"the id in the verifier key of {name} is not that of the key", _AS_PRINTED)
     return key
 
@@ -78,7 +80,7 @@ class SignerKey:
     """32 bytes (RFC 8032, section 5.1.5)."""
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        _check_key_name(self.name)
         _check_length(self.seed, "signer key")
 
     @property
@@ -98,15 +100,14 @@ class SignerKey:
 
 
 def parse_signer_key(text: str) -> SignerKey:
-    """The inverse of ``SignerKey.text``; raises MalformedError, which never repeats what it was given."""
+    """The inverse of ``SignerKey.text``, but for blanks around it. Raises MalformedError, which never shows
+    the seed."""
     stripped = text.strip()
     if not stripped.startswith(_PRIVATE):
         raise MalformedError(f"this is no signer key: it does not begin with {_PRIVATE}", _AS_PRINTED)
     name, key_id, kind, seed = _parse_key(stripped.removeprefix(_PRIVATE), "signer key")
-    if kind not in (ED25519, COSIGNATURE):
-        raise MalformedError(f"the signer key of {name} is of the unknown type {kind}", "use an Ed25519 key")
     key = SignerKey(name, kind, seed)
-    if key.verifier.key_id != key_id:
+    if key.verifier.key_id.hex() != key_id:
         raise MalformedError(f"the id in the signer key of {name} is not that of the key", _AS_PRINTED)
     return key
 
@@ -133,7 +134,7 @@ def parse_signature(line: str) -> Signature:
     check_name(parts[1])
     data = decode_base64(parts[2], "a signature")
     if len(data) < 5:
-        raise MalformedError(f"the signature of {parts[1]} is too short", "fetch the note again")
+        raise MalformedError(f"the signature of {parts[1][:80]!r} is too short", "fetch the note again")
     return Signature(parts[1], data[:4], data[4:])
 
 
@@ -213,9 +214,16 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ed25519Signer:
-    """Signs with a key in memory."""
+    """Signs with a key in memory. Raises MalformedError for a witness's: one key must never sign two kinds of
+    messages."""
 
     key: SignerKey
+
+    def __post_init__(self) -> None:
+        if self.key.kind != ED25519:
+            raise MalformedError(
+                f"the key of {self.key.name} is for cosignatures, not for a log", "use the log's own key"
+            )
 
     @property
     def verifier(self) -> VerifierKey:
@@ -227,8 +235,19 @@ class Ed25519Signer:
 
 def check_name(name: str) -> None:
     """Raises MalformedError for what cannot be a key's name (signed-note, section "Format")."""
-    if not name or "+" in name or any(each.isspace() or ord(each) < 0x20 for each in name):
-        raise MalformedError(f"{name!r} cannot be a key's name", "use a name like example.org/log")
+    if not name or "+" in name or any(each.isspace() or each < " " or _is_half(each) for each in name):
+        raise MalformedError(f"{name[:80]!r} cannot be a key's name", "use a name like example.org/log")
+
+
+def _check_key_name(name: str) -> None:
+    check_name(name)
+    if len(name.encode()) > LONGEST_NAME:
+        raise MalformedError(f"a key's name has more than {LONGEST_NAME} bytes", "use a shorter one")
+
+
+def _is_half(letter: str) -> bool:
+    """A lone surrogate: what Python makes of a byte that is not UTF-8, which no note can hold."""
+    return "\ud800" <= letter <= "\udfff"
 
 
 def decode_base64(text: str, what: str) -> bytes:
@@ -246,17 +265,21 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _parse_key(text: str, what: str) -> tuple[str, bytes, int, bytes]:
+def _parse_key(text: str, what: str) -> tuple[str, str, int, bytes]:
     parts = text.strip().split("+", 2)
-    if len(parts) != 3 or len(parts[1]) != 8:
+    if len(parts) != 3:
         raise MalformedError(f"this is no {what}: it has no name+id+key", _AS_PRINTED)
+    name, key_id, encoded = parts
+    _check_key_name(name)
     try:
-        key_id, data = bytes.fromhex(parts[1]), base64.b64decode(parts[2], validate=True)
-    except ValueError:
-        raise MalformedError(f"the {what} of {parts[0]} is not spelled right", _AS_PRINTED) from None
-    if not data:
-        raise MalformedError(f"the {what} of {parts[0]} is empty", _AS_PRINTED)
-    return parts[0], key_id, data[0], data[1:]
+        data = decode_base64(encoded, what)
+    except MalformedError:
+        raise MalformedError(f"the {what} of {name} is not spelled right", _AS_PRINTED) from None
+    if data[:1] not in (bytes((ED25519,)), bytes((COSIGNATURE,))):
+        raise MalformedError(
+            f"the {what} of {name} is of a type that is not known here", "use an Ed25519 key, of type 1 or 4"
+        )
+    return name, key_id, data[0], data[1:]
 
 
 def _check_length(data: bytes, what: str) -> None:

@@ -22,7 +22,9 @@ LARGEST_TILE: Final = FULL * HASH_BYTES
 LARGEST_BUNDLE: Final = FULL * (2 + LARGEST_ENTRY)
 
 _PATH = re.compile(
-    r"tile/(?P<level>entries|0|[1-9][0-9]?)/(?P<index>(?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
+    r"tile/(?P<level>entries|0|[1-9][0-9]?)"
+    r"/(?P<index>(?:x[0-9]{3}/){0,6}[0-9]{3})"  # 21 digits: a tree of 2**63 leaves has fewer tiles
+    r"(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
 )
 _AGAIN = "fetch it again; if it comes like this again, the log is faulty"
 
@@ -63,7 +65,7 @@ def parse_path(path: str) -> Tile:
         level = None if found["level"] == "entries" else int(found["level"])
         index = int(found["index"].replace("x", "").replace("/", ""))
         tile = Tile(level, index, int(found["width"] or FULL))
-        if (level or 0) < 64 and tile.path == path:
+        if (level or 0) < 64 and tile.width <= FULL and tile.path == path:
             return tile
     raise MalformedError(f"{path[:80]!r} is no path of a tile", "write it as tlog-tiles has it")
 
@@ -136,7 +138,8 @@ def check_entry(entry: bytes) -> None:
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
-    """At most 256 entries as one file; ``decode_bundle`` is the inverse. Raises MalformedError."""
+    """At most 256 entries as one file; ``decode_bundle`` is the inverse. Raises MalformedError for an entry
+    that is too large."""
     for entry in entries:
         check_entry(entry)
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
@@ -144,13 +147,15 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
 
 def decode_bundle(data: bytes, width: int) -> tuple[bytes, ...]:
     """The ``width`` entries of a bundle. Raises MalformedError where there are fewer or more."""
-    entries, at = [], 0
-    while at < len(data):
+    entries: list[bytes] = []
+    at = 0
+    while at < len(data) and len(entries) <= width:
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         if end > len(data):
             raise MalformedError("a bundle of entries is cut off", _AGAIN)
         entries.append(data[at + 2 : end])
         at = end
     if len(entries) != width:
-        raise MalformedError(f"a bundle has {len(entries)} entries, not {width}", _AGAIN)
+        few_or_many = "fewer" if len(entries) < width else "more"
+        raise MalformedError(f"a bundle has {few_or_many} than its {width} entries", _AGAIN)
     return tuple(entries)

@@ -1,0 +1,1 @@
+"""What it costs to record, to prove and to check: ``python -m bench.ledger [--quick]``."""
