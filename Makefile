@@ -5,7 +5,7 @@ ARGS ?=
 MODE ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench overhead soak floods challenge reference lock clean
+.PHONY: help setup up test lint format bench overhead soak floods challenge ledger story reference lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,14 @@ floods: ## measure floods among real visitors, beside peers; needs root; ARGS="-
 challenge: ## measure what a challenge costs who makes it and who solves it; ARGS=--quick for a short run
 	@scripts/setup.sh bench
 	$(BIN)/python -m bench.challenge $(ARGS)
+
+ledger: ## measure appends, proofs and a full check of the log; ARGS=--quick for a short run
+	@scripts/setup.sh bench
+	$(BIN)/python -m bench.ledger $(ARGS)
+
+story: ## one block from decision to proof, on an edge of its own; prints it as a page
+	@scripts/setup.sh run
+	$(BIN)/python scripts/story.py $(ARGS)
 
 reference: ## write docs/reference anew from the code
 	@scripts/setup.sh run

@@ -34,7 +34,9 @@ from bench.overhead_figures import (
 )
 from bench.probe import is_refused
 from holdfast.edge.settings import LimitSettings
-from tests.feature.lab import free_ports
+from holdfast.model.enforcement import SiteScope
+from tests.feature.lab import enforcement, free_ports, released
+from tests.feature.recorded import enforce_request
 
 HOSTNAMES = 100_000
 DEFAULTS, RAISED, BLOCKED, LIMITED = (
@@ -142,7 +144,7 @@ def start(edge: Edge, fleet: Fleet) -> None:
     edge.up()
     edge.wait_served([hostnames_of(site_name(fleet.sites - 1))[-1], DEFAULTS])
     with closing(edge.wait_admin()) as admin:
-        admin.ask("block", target="own-blocked", ground="Terms of service, section 4", by="the benchmark")
+        admin.ask("enforce", **enforce_request(released(enforcement(SiteScope("own-blocked")))))
     ban(edge)
     assert is_refused(edge.http, DEFAULTS, SOURCE)
 

@@ -24,6 +24,7 @@ from bench.probe import Http
 from holdfast.edge.dataplane.answers import Processes, map_entries
 from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.process import Master
+from holdfast.edge.public_service import PublicService
 from tests.feature.lab import MEMORY, free_ports
 
 ANSWER_SECONDS = 60.0
@@ -56,6 +57,7 @@ class Edge:
     async def _end_haproxy(self) -> None:
         await self._master.find_settled()  # in the middle of a reload it has no answer for whoever ends it
         await self._master.stop(0.0)
+        await PublicService(self.run_dir).stop()
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """The table ``[edge]``. The state directory lies on a disk, as it would for real."""

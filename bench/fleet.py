@@ -14,7 +14,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from tests.feature.lab import to_toml, write_certificate
+from tests.feature.lab import free_ports, to_toml, write_certificate
+from tests.feature.recorded import ledger_table
 
 HOSTS_A_SITE = 10
 SITES_A_CUSTOMER = 10
@@ -91,7 +92,9 @@ def write(fleet: Fleet, directory: Path, edge: dict[str, Any], own: Sequence[dic
     sites beside the fleet."""
     write_certificate(directory / ORIGIN_FILE, ORIGIN_NAME)
     path = directory / "holdfast.toml"
-    path.write_text(to_toml({"edge": edge, "sites": [*fleet.documents(), *own]}))
+    sites = [*fleet.documents(), *own]
+    ledger = ledger_table(free_ports(1)[0])
+    path.write_text(to_toml({"edge": edge, "ledger": ledger, "sites": sites}))
     return path
 
 

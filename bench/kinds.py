@@ -10,6 +10,9 @@ from typing import Any
 from bench.edge import Admin
 from bench.fleet import MANY, Fleet, hostnames_of, source
 from bench.probe import Http, is_refused, served_certificate
+from holdfast.model.enforcement import PathScope, Scope, SiteScope
+from tests.feature.lab import enforcement, released
+from tests.feature.recorded import enforce_request
 
 MISDIRECTED, BLOCKED, LIMITED = 421, 403, 429
 WARMING = 40
@@ -67,7 +70,7 @@ class Bench:
         self.client.close()  # it may have been idle for long
         self.client.status(self.BLOCK_HOST)
         yield [self._add(name) for name in names]
-        yield [self._block(BLOCK, "own-blocked", "/") for _ in numbers]
+        yield [self._block(BLOCK, SiteScope("own-blocked"), "/") for _ in numbers]
         yield [self._block_path(number) for number in numbers]
         yield [self._ban(number) for number in numbers]
         for _ in range(WARMING):
@@ -88,13 +91,15 @@ class Bench:
         shows = self._sees(hostnames_of(name)[0], MISDIRECTED)
         return Change(REMOVE, "remove_site", {"name": name}, shows)
 
-    def _block(self, kind: str, target: str, path: str) -> Change:
-        fields = {"target": target, "ground": "Terms of service, section 4", "by": "the benchmark"}
+    def _block(self, kind: str, scope: Scope, path: str) -> Change:
+        """One that is on record already: what is measured is the edge, its check of the proof included."""
+        fields = enforce_request(released(enforcement(scope)))
         shows = self._sees(self.BLOCK_HOST, BLOCKED, path)
-        return Change(kind, "block", fields, shows, lambda result: ("unblock", {"id": result["id"]}))
+        return Change(kind, "enforce", fields, shows, lambda result: ("unblock", {"id": result["id"]}))
 
     def _block_path(self, number: int) -> Change:
-        return self._block(BLOCK_PATH, f"{self.BLOCK_HOST}/bad/{number}", f"/bad/{number}/x")
+        scope = PathScope("own-blocked", f"/bad/{number}/")
+        return self._block(BLOCK_PATH, scope, f"/bad/{number}/x")
 
     def _ban(self, number: int) -> Change:
         address = source(number)

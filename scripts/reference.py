@@ -21,6 +21,7 @@ from holdfast.edge.metrics import (
 )
 from holdfast.edge.settings import (
     EdgeSettings,
+    LedgerSettings,
     LimitSettings,
     MailSettings,
     OriginSettings,
@@ -35,6 +36,7 @@ NOTE = "<!-- Made from the code by scripts/reference.py (make reference); do not
 TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[edge]", EdgeSettings),
     ("[provider]", ProviderSettings),
+    ("[ledger]", LedgerSettings),
     ("[alerts.mail]", MailSettings),
     ("[[alerts.receivers]]", ReceiverSettings),
     ("[[sites]]", SiteSettings),
@@ -103,8 +105,8 @@ def commands_page() -> str:
             continue
         lines += [f"## `{path}`\n", "```text", command.get_help(context), "```\n"]
     lines.append(
-        "Exit status: 0 done; 1 the answer is no (`doctor`, `edge diff`, `drill`);"
-        " 2 a mistake, with its remedy.\n"
+        "Exit status: 0 done; 1 the answer is no (`doctor`, `edge diff`, `drill`; of `ledger`: `verify`,"
+        " `fsck`, `export`, `reveal --check`); 2 a mistake, with its remedy.\n"
     )
     return NOTE + "\n".join(lines)
 

@@ -123,7 +123,7 @@ declare -A WHY=(
     [python3]="Holdfast needs Python 3.11 or newer, and none was found"
     [python3-venv]="to make .venv: this Python has no ensurepip"
     [nginx-light]="stands in for customers' origins in the tests"
-    [curl]="a real client for the feature tests"
+    [curl]="a real client: for the story, and what the demonstration suggests to try"
     [wrk]="HTTP/1.1 load, for floods and measurements"
     [nghttp2-client]="h2load: HTTP/2 load, for floods and measurements"
     [slowhttptest]="slow clients, in all the ways that made them known"
@@ -139,9 +139,9 @@ declare -A WHY=(
     [crowdsec]="a peer in bench/floods, with the scenarios that Debian ships"
     [crowdsec-firewall-bouncer]="the part of CrowdSec that refuses"
 )
-wanted=(haproxy ca-certificates)
+wanted=(haproxy ca-certificates curl)
 if [ "$MODE" != run ]; then
-    wanted+=(nginx-light curl wrk nghttp2-client slowhttptest openssl chromium iproute2
+    wanted+=(nginx-light wrk nghttp2-client slowhttptest openssl chromium iproute2
         git newsboat httpie)
 fi
 if [ "$MODE" = bench ]; then

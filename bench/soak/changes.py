@@ -12,12 +12,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.edge import Admin, Edge
 from bench.soak import world
 from bench.soak.history import Key, Span
 from bench.soak.ledger import Ledger
+from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Scope, SiteScope
+from tests.feature.lab import enforcement, released
+from tests.feature.recorded import enforce_request
 
 AWAY_SECONDS = 90.0
 """Within which there is an agent again."""
@@ -133,21 +137,13 @@ class Changer:
         if len(self._blocks) >= MOST_BLOCKS:
             return self._unblock()
         spot = world.blocked(self._draw, app=self._draw.random() < 0.4)
-        key, fields = self._draw.choice(_scopes(spot.site, spot.customer, spot.host))
-        ground = f"Soak {self.made.total()}"
-        fields |= {"ground": ground, "by": "the soak"}
-
-        def attempt(again: bool) -> str:
-            there = self._asker.ask("blocks") if again else []
-            found = [each for each in there if each["ground"] == ground] or [
-                self._asker.ask("block", **fields)
-            ]
-            return str(found[0]["id"])
-
+        key, scope = self._draw.choice(_scopes(spot.site, spot.customer, spot.host))
+        block = enforcement(scope, until=datetime.now(UTC) + timedelta(days=30))
+        request = enforce_request(released(block))
         span = self._begin(key)
-        identifier = self._ask(f"block {' '.join(key)}", attempt)
+        self._ask(f"block {' '.join(key)}", lambda _: self._asker.ask("enforce", **request))
         span.sure = time.monotonic()
-        self._blocks[identifier] = span
+        self._blocks[block.id] = span
 
     def _unblock(self) -> None:
         if self._blocks:
@@ -209,10 +205,10 @@ class Changer:
         span.over = time.monotonic()
 
 
-def _scopes(site: str, customer: str, host: str) -> list[tuple[Key, dict[str, Any]]]:
+def _scopes(site: str, customer: str, host: str) -> list[tuple[Key, Scope]]:
     return [
-        (("site", site), {"target": site}),
-        (("host", host), {"target": host}),
-        (("path", site, world.SHOP), {"target": f"{host}{world.SHOP}"}),
-        (("customer", customer), {"customer": customer}),
+        (("site", site), SiteScope(site)),
+        (("host", host), HostScope(host)),
+        (("path", site, world.SHOP), PathScope(site, world.SHOP)),
+        (("customer", customer), CustomerScope(customer)),
     ]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.soak.verdicts import Spot
-from tests.feature.lab import to_toml, write_certificate
+from tests.feature.lab import free_ports, to_toml, write_certificate
+from tests.feature.recorded import ledger_table
 
 STEADY, BLOCKED, APPS, OWN = 150, 40, 10, 30
 """Sites that are never refused (but edited); that are blocked now and then; as many of each of these two with
@@ -48,6 +49,8 @@ class World:
     ports: Ports
     edge: dict[str, Any]
     sites: dict[str, dict[str, Any]] = field(default_factory=dict)
+    public: int = field(default_factory=lambda: free_ports(1)[0])
+    """The port of the public pages."""
 
     def __post_init__(self) -> None:
         write_certificate(self.directory / "site.pem", "*.soak.test", TLS_HOST)
@@ -77,7 +80,8 @@ class World:
         """Whoever reads the file meanwhile finds all of the old or all of the new one."""
         path = self.directory / "holdfast.toml"
         fresh = path.with_suffix(".new")
-        fresh.write_text(to_toml({"edge": {**self.edge, **EDGE}, "sites": list(self.sites.values())}))
+        tables = {"edge": {**self.edge, **EDGE}, "ledger": ledger_table(self.public)}
+        fresh.write_text(to_toml({**tables, "sites": list(self.sites.values())}))
         os.replace(fresh, path)
 
     def edit(self, draw: random.Random) -> str:

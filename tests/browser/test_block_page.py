@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page
 from holdfast.edge.dataplane.page_words import WORDS
 from holdfast.model.enforcement import SiteScope
 from tests.browser.chromium import MARKS, Heard, colours, contrast, fits, focus, listening, luminance
-from tests.feature.lab import Lab, enforcement, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, released, running, site, write_certificate
 
 pytestmark = MARKS
 
@@ -66,7 +66,7 @@ async def blocked(
         SiteScope("a"), id="D-1", ground=GROUND, since=now, until=now + timedelta(days=9), authority=authority
     )
     async with running(directory, [site("a", ["a.test"], 1, certificate=certificate)]) as (lab, edge):
-        await edge.block(block)
+        await edge.block(released(block))
         context = await chromium.new_context(ignore_https_errors=True, **options)
         page = await context.new_page()
         with listening(page) as heard:

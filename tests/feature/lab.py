@@ -23,10 +23,13 @@ from typing import Any
 import httpx
 import pytest
 
+from holdfast.cli.common import ask
 from holdfast.demo.certificate import self_signed
 from holdfast.edge.agent import Edge
 from holdfast.edge.configuration import Configuration, parse_configuration
 from holdfast.model.enforcement import Enforcement, Scope
+from tests.feature.recorded import enforce_request, ledger_table
+from tests.feature.recorded import released as released  # beside ``enforcement``, for most tests need both
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - what HAProxy reads must lie in memory
 
@@ -138,6 +141,8 @@ class Lab:
     http: int
     https: int
     run_dir: Path = field(default_factory=lambda: MEMORY / f"holdfast-test-{uuid.uuid4().hex[:12]}")
+    ledger: dict[str, Any] = field(default_factory=ledger_table)
+    """The table [ledger]; as it is, the tests' own log is trusted."""
 
     def configuration(self, sites: Sequence[dict[str, Any]] = (), **edge: Any) -> Configuration:
         """A configuration for this lab; ``sites`` as in ``site``, ``edge`` further settings of [edge]."""
@@ -155,7 +160,8 @@ class Lab:
             "record": "https://provider.example/ledger/{id}",
             "appeal": "https://provider.example/appeal/{id}",
         }
-        text = to_toml({"edge": settings, "provider": provider, "sites": list(sites)})
+        tables = {"edge": settings, "provider": provider, "ledger": self.ledger}
+        text = to_toml({**tables, "sites": list(sites)})
         return parse_configuration(text, self.directory / "holdfast.toml")
 
     def client(self, host: str, **options: Any) -> httpx.AsyncClient:
@@ -218,6 +224,14 @@ def enforcement(scope: Scope, **more: Any) -> Enforcement:
         "by": "duty officer",
     }
     return Enforcement(**{**fields, **more})
+
+
+def block_at(config: Path, scope: Scope, **more: Any) -> str:
+    """Have the agent of this configuration file, which trusts the tests' own log, block ``scope``; returns
+    the block's id. ``more`` as in ``enforcement``."""
+    made = enforcement(scope, **more)
+    ask(config, "enforce", **enforce_request(released(made)))
+    return made.id
 
 
 async def eventually(holds: Callable[[], Any], seconds: float = 5.0) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.feature.lab import echo_origin, site
+from holdfast.model.enforcement import SiteScope
+from tests.feature.lab import echo_origin, enforcement, released, site
+from tests.feature.recorded import enforce_request
 from tests.feature.test_cli import Shell, shell, wait_until
 
 __all__ = ["shell"]  # a fixture
@@ -75,7 +77,7 @@ def test_a_block_that_was_answered_during_a_reload_outlives_the_agent(shell: She
         with shell.up() as agent, conversations(shell, 2) as (one, two):
             one.ask("reload")
             wait_until(lambda: is_reloading(shell))
-            two.ask("block", target="a", ground="Terms", by="me")
+            two.ask("enforce", **enforce_request(released(enforcement(SiteScope("a")))))
             assert two.answer()["result"]["status"] == 403
             agent.send_signal(signal.SIGKILL)
             seen, until = set(), time.monotonic() + 2

@@ -16,7 +16,16 @@ from holdfast.model.ban import Ban, parse_network
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Scope, SiteScope
 from holdfast.model.errors import HoldfastError
 from tests.feature.clients import BURST, REFUSED, ask, ban, spend, status, statuses
-from tests.feature.lab import echo_origin, enforcement, eventually, lab, running, site, write_certificate
+from tests.feature.lab import (
+    echo_origin,
+    enforcement,
+    eventually,
+    lab,
+    released,
+    running,
+    site,
+    write_certificate,
+)
 from tests.feature.wire import connect, trusting
 
 
@@ -104,7 +113,7 @@ async def test_haproxy_itself_ends_a_ban(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "scope", [SiteScope("a"), CustomerScope("default"), HostScope("a.test"), PathScope("a", "/")], ids=str
+    "scope", [SiteScope("a"), CustomerScope("default"), HostScope("a.test"), PathScope("a", "/x/")], ids=str
 )
 async def test_the_allow_list_never_wins_over_a_block(tmp_path: Path, scope: Scope) -> None:
     with echo_origin() as one:
@@ -112,10 +121,11 @@ async def test_the_allow_list_never_wins_over_a_block(tmp_path: Path, scope: Sco
         async with running(tmp_path, [document]) as (lab, edge):
             await edge.ban(ban("127.0.0.1"))
             block = enforcement(scope)
-            await edge.block(block)
-            assert [await status(lab, source) for source in ("127.0.0.1", "::1")] == [403, 403]
+            await edge.block(released(block))
+            sources = ("127.0.0.1", "::1")
+            assert [await status(lab, source, path="/x/") for source in sources] == [403, 403]
             await edge.unblock(block.id)
-            assert [await status(lab, source) for source in ("127.0.0.1", "::1")] == [200, 200]
+            assert [await status(lab, source, path="/x/") for source in sources] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +177,7 @@ async def test_each_client_of_each_site_has_its_own_limit(tmp_path: Path) -> Non
                 await spend(lab, source)
             await spend(lab, host="b.test")
             assert set(await statuses(lab, 5 * BURST, host="c.test")) == {200}
-            await edge.block(enforcement(HostScope("c.test")))
+            await edge.block(released(enforcement(HostScope("c.test"))))
             assert await statuses(lab, 3, host="c.test") == [403] * 3
             rows = {row.name: row for row in (await take_snapshot(edge)).sites}
             assert [rows[name].limited for name in "abc"] == [7, 1, 0]

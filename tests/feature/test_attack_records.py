@@ -21,10 +21,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from holdfast.cli import main
+from holdfast.cli.common import ask
 from holdfast.edge.traffic.archive import Archive, Item
+from holdfast.model.enforcement import SiteScope
 from holdfast.shield.record import record_document
 from tests.feature.flooding import SHOP, bot_source, flooded
-from tests.feature.lab import eventually, site
+from tests.feature.lab import block_at, eventually, site
 from tests.feature.mortal import mortal
 from tests.feature.test_cli import Shell, shell
 from tests.feature.test_shield_faults import agent_of
@@ -230,12 +232,13 @@ def test_a_persons_mitigation_is_explained_after_its_end(listening: Shell) -> No
 
 
 def test_a_block_is_explained_while_it_is_in_force(listening: Shell) -> None:
-    made = told(listening, "block", "a", "--ground", "Terms", "--by", "duty officer")
-    identifier = made.rstrip().rpartition(" ")[2]
+    config = listening.directory / "holdfast.toml"
+    identifier = block_at(config, SiteScope("a"))
     words = explained(listening, identifier)
     for part in ("a block of site a, answered 403", "by: duty officer", f"holdfast unblock {identifier}"):
         assert part in words
-    told(listening, "unblock", identifier)
+    assert re.search(r"record: +entry \d+ of the public log", words)
+    ask(config, "unblock", id=identifier)
     assert "nothing is known of" in asked(listening, "explain", identifier).stderr
 
 

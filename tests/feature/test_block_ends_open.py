@@ -14,7 +14,7 @@ import pytest
 
 from holdfast.edge.agent import Edge
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Scope, SiteScope
-from tests.feature.lab import Lab, enforcement, eventually, lab, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, eventually, lab, released, running, site, write_certificate
 from tests.feature.origins import Origin, origin
 from tests.feature.wire import WEBSOCKET, Http2, Wire, connect, http2, trusting
 
@@ -127,7 +127,7 @@ async def test_a_block_ends_what_is_open_under_it(
         if reloaded:
             await edge.reload()
         started = asyncio.get_running_loop().time()
-        await edge.block(enforcement(scope))
+        await edge.block(released(enforcement(scope)))
         while left := [each for each in clients.held if touches(each.host, each.path) and not each.over]:
             assert asyncio.get_running_loop().time() - started < WITHIN, left
             await asyncio.sleep(0.1)
@@ -156,7 +156,7 @@ async def test_what_still_waits_for_the_origin_does_not_begin(
             waiting.append((wire, host, path))
         await eventually(lambda: content.open == len(waiting))
         block = enforcement(scope, authority="A Court" if isinstance(scope, PathScope) else "")
-        await edge.block(block)
+        await edge.block(released(block))
         content.release.set()
         for wire, host, path in waiting:
             # 502: a whole site is cut off from its servers, so that HAProxy has no answer to pass on.
@@ -176,9 +176,9 @@ async def test_a_leaving_worker_blocks_what_it_still_reads(tmp_path: Path, momen
         wire.writer.write(_request("a.test", OK)[:-2])
         await edge.reload()
         if moment == "later":
-            await edge.block(enforcement(SiteScope("three")))
+            await edge.block(released(enforcement(SiteScope("three"))))
         block = enforcement(SiteScope("one"))
-        await edge.block(block)
+        await edge.block(released(block))
         wire.writer.write(b"\r\n")
         answer = await wire.head()
         assert answer.status == 403
@@ -196,7 +196,7 @@ async def test_what_a_dead_agent_did_not_end_the_next_one_ends(tmp_path: Path, s
             wire.writer.write(_request("a.test", EVIL + EVENTS))
             assert (await wire.head()).status == 200
             block = enforcement(scope)
-            edge.store.put_enforcement(block)
+            edge.store.put_release(released(block), 0)
             await edge.reconciler.settle(edge.desired.put_enforcement(block))
         assert (await made.get("a.test", "/evil/x")).status_code == 403
         assert await wire.reader.readuntil(b"data: ")
@@ -224,7 +224,7 @@ async def test_what_began_on_a_former_origin_is_ended_too(tmp_path: Path, scope:
         assert (await lab.get("a.test")).status_code == 200
         assert (former.open, len(present.requests)) == (1, 1)
         async with asyncio.timeout(WITHIN):
-            await edge.block(enforcement(scope))
+            await edge.block(released(enforcement(scope)))
             await wire.ended()
 
 

@@ -15,7 +15,7 @@ import pytest
 from holdfast.edge.agent import Edge
 from holdfast.model.enforcement import PathScope, SiteScope
 from holdfast.model.errors import HoldfastError
-from tests.feature.lab import Lab, echo_origin, enforcement, lab, running, site
+from tests.feature.lab import Lab, echo_origin, enforcement, lab, released, running, site
 from tests.feature.wire import connect
 
 
@@ -31,7 +31,7 @@ async def house(directory: Path) -> AsyncIterator[tuple[Lab, Edge]]:
 async def test_what_a_visitor_is_told(tmp_path: Path, authority: str) -> None:
     async with house(tmp_path) as (lab, edge):
         block = enforcement(SiteScope("one"), authority=authority)
-        await edge.block(block)
+        await edge.block(released(block))
         page = await lab.get("a.test", accept="text/html")
         document = await lab.get("a.test", accept="application/json")
         for answer in (page, document):
@@ -79,7 +79,7 @@ ACCEPTS = [
 async def test_programs_get_a_problem_document(tmp_path: Path) -> None:
     """Where they ask for JSON and not for HTML too."""
     async with house(tmp_path) as (lab, edge), connect(lab.http) as wire:
-        await edge.block(enforcement(SiteScope("one")))
+        await edge.block(released(enforcement(SiteScope("one"))))
         for accept, kind in ACCEPTS:
             answer = await wire.get(b"/", "a.test", *([f"Accept: {accept}"] if accept else []))
             assert answer.headers["content-type"] == kind, accept
@@ -106,7 +106,7 @@ LANGUAGES = {
 
 async def test_the_page_speaks_the_visitors_language(tmp_path: Path) -> None:
     async with house(tmp_path) as (lab, edge):
-        await edge.block(enforcement(SiteScope("one"), authority="A Court"))
+        await edge.block(released(enforcement(SiteScope("one"), authority="A Court")))
         async with connect(lab.http) as wire:
             for language, wishes in LANGUAGES.items():
                 direction = "rtl" if language == "ar" else "ltr"
@@ -122,7 +122,7 @@ async def test_a_hostile_ground_stays_text(tmp_path: Path) -> None:
     ground = "\"><script>alert(1)</script> '&amp;|%[var(txn.sid)]%T \\n;x y\ndel map x\n\n<<é\u202e %% -->"
     async with house(tmp_path) as (lab, edge):
         for scope in (SiteScope("one"), PathScope("two", "/evil/")):
-            await edge.block(enforcement(scope, ground=ground))
+            await edge.block(released(enforcement(scope, ground=ground)))
         for host, path in (("a.test", "/"), ("c.test", "/evil/")):
             page = (await lab.get(host, path, accept="text/html")).text
             assert "<script" not in page
@@ -140,7 +140,7 @@ async def test_links_with_every_character_that_links_may_have(tmp_path: Path) ->
         async with lab(tmp_path) as here:
             plain = here.configuration([site("one", ["a.test"], port)])
             async with Edge(replace(plain, provider=replace(plain.provider, url=url))) as edge:
-                await edge.block(enforcement(SiteScope("one"), authority="A Court"))
+                await edge.block(released(enforcement(SiteScope("one"), authority="A Court")))
                 assert (await here.get("a.test")).headers["link"] == f'<{url}>; rel="blocked-by"'
 
 
@@ -161,9 +161,9 @@ async def test_words_that_do_not_fit_are_refused_and_leave_nothing_behind(tmp_pa
                 for words in TOO_LONG:
                     with pytest.raises(HoldfastError):
                         async with asyncio.timeout(5):
-                            await edge.block(enforcement(SiteScope("one"), **words))
+                            await edge.block(released(enforcement(SiteScope("one"), **words)))
                 assert (await here.get("a.test")).status_code == 200
-                await edge.block(enforcement(SiteScope("one"), ground="short"))
+                await edge.block(released(enforcement(SiteScope("one"), ground="short")))
                 assert "short" in (await here.get("a.test")).text
             async with Edge(configuration):
                 assert (await here.get("a.test")).status_code == 403
@@ -176,7 +176,7 @@ async def test_the_longest_words_that_fit_are_shown_in_every_form(tmp_path: Path
             for length in range(4_000, 0, -100):
                 block = enforcement(SiteScope("one"), ground=letter * length, authority="A Court")
                 with contextlib.suppress(HoldfastError):
-                    await edge.block(block)
+                    await edge.block(released(block))
                     break
             assert length >= 500, letter
             for accept in ("text/html", "application/json"):

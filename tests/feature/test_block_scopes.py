@@ -16,7 +16,17 @@ from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane.picture import Maps
 from holdfast.edge.dataplane.plan import plan
 from holdfast.model.enforcement import CustomerScope, Enforcement, HostScope, PathScope, Scope, SiteScope
-from tests.feature.lab import Lab, echo_origin, enforcement, eventually, lab, running, site, write_certificate
+from tests.feature.lab import (
+    Lab,
+    echo_origin,
+    enforcement,
+    eventually,
+    lab,
+    released,
+    running,
+    site,
+    write_certificate,
+)
 from tests.feature.wire import connect, http2
 
 PLACES = [(host, path) for host in ("a.test", "x.b.test", "c.test", "d.test") for path in ("/ok", "/evil/x")]
@@ -56,7 +66,7 @@ async def test_a_block_touches_its_scope_and_nothing_else(tmp_path: Path, author
         for scope, touched in SCOPES:
             assert set((await statuses()).values()) == {200}
             block = enforcement(scope, authority=authority)
-            await edge.block(block)
+            await edge.block(released(block))
             expected = {place: block.status if place in touched else 200 for place in PLACES}
             assert await statuses() == expected, scope
             await edge.unblock(block.id)
@@ -70,7 +80,7 @@ async def test_a_customers_block_is_one_entry_whatever_it_has(tmp_path: Path) ->
             names = [f"h{each}.s{number}.test" for each in range(20)]
             await edge.put_site(site(f"more-{number}", names, 1, customer="acme"))
         before = edge.reconciler.wanted.copy()
-        await edge.block(enforcement(CustomerScope("acme")))
+        await edge.block(released(enforcement(CustomerScope("acme"))))
         added = edge.reconciler.wanted.beyond(before)
         assert sorted(name for name, _ in added.maps) == [
             Maps.BLOCK_CUSTOMERS, Maps.BLOCK_PROBLEMS, Maps.BLOCK_RECORDS
@@ -80,7 +90,7 @@ async def test_a_customers_block_is_one_entry_whatever_it_has(tmp_path: Path) ->
 
 async def test_every_method_is_blocked(tmp_path: Path) -> None:
     async with house(tmp_path) as (lab, edge):
-        await edge.block(enforcement(SiteScope("one")))
+        await edge.block(released(enforcement(SiteScope("one"))))
         async with lab.client("a.test") as client:
             for method in ("GET", "HEAD", "POST", "PUT", "OPTIONS", "DELETE") * 2:
                 body = b"x" * 8_000 if method in ("POST", "PUT") else None
@@ -96,7 +106,7 @@ async def test_a_big_upload_is_refused_before_it_is_sent(tmp_path: Path) -> None
     """For who asks before, and over HTTP/2. (What else comes over HTTP/1.1 is reset by HAProxy 2.6.)"""
     certificate = str(write_certificate(tmp_path / "a.pem", "a.test"))
     async with running(tmp_path, [site("one", ["a.test"], 1, certificate=certificate)]) as (lab, edge):
-        await edge.block(enforcement(SiteScope("one")))
+        await edge.block(released(enforcement(SiteScope("one"))))
         async with connect(lab.http) as wire:
             big = ("Expect: 100-continue", "Content-Length: 4000000")
             assert (await wire.get(b"/", "a.test", *big, method="POST")).status == 403
@@ -112,7 +122,7 @@ async def test_of_two_blocks_on_one_scope_the_longest_is_shown(tmp_path: Path) -
         long = enforcement(SiteScope("one"), authority="A Court")
         for lift, left, status in ((None, long, 451), (long, short, 403), (short, None, 200)):
             if lift is None:
-                await asyncio.gather(edge.block(long), edge.block(short))
+                await asyncio.gather(edge.block(released(long)), edge.block(released(short)))
             else:
                 await edge.unblock(lift.id)
             answer = await lab.get("a.test")
@@ -122,9 +132,9 @@ async def test_of_two_blocks_on_one_scope_the_longest_is_shown(tmp_path: Path) -
 
 async def test_a_site_that_comes_after_its_block_is_never_served(tmp_path: Path) -> None:
     async with house(tmp_path) as (lab, edge):
-        await edge.block(enforcement(SiteScope("late")))
-        await edge.block(enforcement(CustomerScope("newcomer")))
-        await edge.block(enforcement(HostScope("later.test")))
+        await edge.block(released(enforcement(SiteScope("late"))))
+        await edge.block(released(enforcement(CustomerScope("newcomer"))))
+        await edge.block(released(enforcement(HostScope("later.test"))))
         seen: set[int] = set()
 
         async def ask(host: str) -> None:
@@ -174,12 +184,12 @@ async def test_haproxy_itself_ends_a_block(tmp_path: Path) -> None:
                 for host, (_, _, left) in zip(hosts, ENDS, strict=True):
                     lasting.append(enforcement(_scope(left, host)) if left else None)
                     if lasting[-1]:
-                        await edge.block(lasting[-1])
+                        await edge.block(released(lasting[-1]))
                 # Time enough on a machine as slow as this one is just now.
                 end = datetime.now(UTC) + timedelta(seconds=1.5 + 2 * (time.monotonic() - started))
                 for host, (_, ending, _) in zip(hosts, ENDS, strict=True):
                     for kind in ending:
-                        await edge.block(enforcement(_scope(kind, host), until=end))
+                        await edge.block(released(enforcement(_scope(kind, host), until=end)))
             assert [answer.status_code for answer in await answers()] == [403] * len(ENDS)
 
             async def over() -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from holdfast.edge.dataplane.runtime import Runtime
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import SiteScope
 from holdfast.model.errors import HoldfastError
-from tests.feature.lab import Lab, echo_origin, enforcement, eventually, free_ports, lab, site
+from tests.feature.lab import Lab, echo_origin, enforcement, eventually, free_ports, lab, released, site
 from tests.feature.origins import origin
 from tests.feature.wire import connect
 
@@ -93,17 +93,18 @@ async def test_an_answer_holds_for_every_request_after_it(tmp_path: Path, what: 
         async with house(tmp_path, port) as home:
             made, edge = home.lab, home.edge
             if what == "unblock":
-                await edge.block(block)
+                await edge.block(released(block))
             if what == "unban":
                 await edge.ban(ban)
             worker = edge.processes.worker
             reload = await home.reload()
-            change = {
-                "block": lambda: edge.block(block),
+            changes: dict[str, Callable[[], Awaitable[object]]] = {
+                "block": lambda: edge.block(released(block)),
                 "unblock": lambda: edge.unblock(block.id),
                 "ban": lambda: edge.ban(ban),
                 "unban": lambda: edge.unban(ip_network(SOURCE)),
-            }[what]()
+            }
+            change = changes[what]()
             assert edge.processes.worker == worker, "this comes too late to test anything"
             await change
             seen = set()
@@ -124,7 +125,7 @@ async def test_what_is_asked_for_during_a_reload_that_fails_is_answered(tmp_path
             more = made.configuration(home.sites, http=[f"127.0.0.1:{made.http}", f"127.0.0.1:{late}"])
             apply = await home.rendered(edge.apply(more))
             with socket.create_server(("127.0.0.1", late)):  # it was free when the agent looked
-                block = asyncio.create_task(edge.block(enforcement(SiteScope("a"))))
+                block = asyncio.create_task(edge.block(released(enforcement(SiteScope("a")))))
                 with pytest.raises(HoldfastError, match="HAProxy refused the new configuration"):
                     await apply
             async with asyncio.timeout(5):
@@ -139,7 +140,7 @@ async def test_what_is_open_ends_before_the_answer(tmp_path: Path) -> None:
         wire.writer.write(b"GET /?do=events HTTP/1.1\r\nHost: a.test\r\n\r\n")
         assert (await wire.head()).status == 200
         reload = await home.reload(2 * WITHIN)
-        block = asyncio.create_task(home.edge.block(enforcement(SiteScope("a"))))
+        block = asyncio.create_task(home.edge.block(released(enforcement(SiteScope("a")))))
         async with asyncio.timeout(WITHIN):
             await wire.ended()
         assert not block.done(), "it was not the answer that ended it"

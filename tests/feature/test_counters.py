@@ -8,8 +8,9 @@ import json
 import urllib.request
 from pathlib import Path
 
+from holdfast.model.enforcement import SiteScope
 from tests.feature.clients import REFUSED, ask, status
-from tests.feature.lab import Lab, site
+from tests.feature.lab import Lab, block_at, site
 from tests.feature.load import ANY_CONNECTIONS
 from tests.feature.origins import origin
 from tests.feature.provocations import PROVOCATIONS
@@ -51,7 +52,7 @@ async def test_each_reason_is_told_by_site(shell: Shell) -> None:
                 case = PROVOCATIONS[name.removesuffix("-watched")]
                 expected = [200] * len(case.statuses) if document["watch_only"] else list(case.statuses)
                 assert await case.provoke(lab, one, f"{name}.test") == expected, name
-            await run(shell, "block", "blocked", "--ground", "Terms", "--by", "me")
+            await asyncio.to_thread(block_at, shell.directory / "holdfast.toml", SiteScope("blocked"))
             for _ in range(4):
                 assert await status(lab, host="blocked.test") == 403
             told = {row["name"]: row for row in json.loads(await run(shell, "status", "--json"))["sites"]}

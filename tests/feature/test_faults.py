@@ -24,7 +24,7 @@ from holdfast.edge.supervise import QUIET_SECONDS
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import SiteScope
 from holdfast.model.errors import HoldfastError
-from tests.feature.lab import echo_origin, enforcement, eventually, lab, running, site
+from tests.feature.lab import echo_origin, enforcement, eventually, lab, released, running, site
 
 VISITOR = "127.9.8.7"
 ON_DISK = Path("/var/tmp/holdfast-test-never-made")  # noqa: S108
@@ -109,7 +109,7 @@ async def test_an_edge_whose_run_directory_fills_up_goes_on(tmp_path: Path, port
             sites = [site(name, [f"{name}.test"], port) for name in ("a", "b", "c")]
             async with Edge(made.configuration(sites)) as edge:
                 waste = fill(small)
-                await edge.block(enforcement(SiteScope("b")))
+                await edge.block(released(enforcement(SiteScope("b"))))
                 await edge.ban(ban(VISITOR))
                 await asyncio.sleep(2 * QUIET_SECONDS + 0.5)  # the files are written now, if they can be
                 await edge.put_site(site("new", ["new.test"], port))
@@ -117,7 +117,7 @@ async def test_an_edge_whose_run_directory_fills_up_goes_on(tmp_path: Path, port
                     await edge.reload()
                 os.kill(edge.processes.master, 9)
                 await eventually(lambda: edge.starts == 2, 15)
-                await edge.block(enforcement(SiteScope("c")))
+                await edge.block(released(enforcement(SiteScope("c"))))
                 seen = [await made.status(f"{name}.test") for name in ("a", "b", "c", "new")]
                 assert (seen, await made.status("a.test", source=VISITOR)) == ([200, 403, 403, 200], 0)
                 assert (await edge.reconciler.difference()).now == []
@@ -137,13 +137,13 @@ async def test_a_state_directory_that_takes_nothing_changes_nothing(
         async with running(tmp_path, sites) as (made, edge):
             await edge.put_site(site("given", ["given.test"], port))
             block = enforcement(SiteScope("b"))
-            await edge.block(block)
+            await edge.block(released(block))
             before = dict(edge.desired.sites), dict(edge.desired.ids), dict(edge.desired.enforcements)
             free = [pool.free for pool in edge.pools.values()]
             undo = _break(state, fault)
             moved = site("a", ["a.test"], port, customer="other")
             for attempt in (
-                edge.block(enforcement(SiteScope("a"))),
+                edge.block(released(enforcement(SiteScope("a")))),
                 edge.unblock(block.id),
                 edge.put_site(site("new", ["new.test"], port)),
                 edge.put_site(site("given", ["given.test", "more.test"], port)),

@@ -14,7 +14,7 @@ from holdfast.edge.agent import Edge
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, SiteScope
 from holdfast.model.site import Service
-from tests.feature.lab import enforcement, eventually, running, site, write_certificate
+from tests.feature.lab import enforcement, eventually, released, running, site, write_certificate
 from tests.feature.load import ANY_CONNECTIONS, ANY_RATE, curl_http2, wrk
 from tests.feature.nginx import nginx_origin
 
@@ -82,7 +82,7 @@ class Hammer:
             HostScope(f"a.n{number}.test"),
             PathScope(f"n{number}", f"/p{self._random.randrange(5)}/"),
         )
-        await self._edge.block(enforcement(self._random.choice(scopes)))
+        await self._edge.block(released(enforcement(self._random.choice(scopes))))
 
     async def _unblock(self) -> None:
         if self._edge.desired.enforcements:

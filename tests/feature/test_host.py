@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from holdfast.model.enforcement import HostScope
-from tests.feature.lab import enforcement, running, site, write_certificate
+from tests.feature.lab import enforcement, released, running, site, write_certificate
 from tests.feature.origins import origin
 from tests.feature.wire import connect, http2
 
@@ -40,7 +40,7 @@ async def test_two_names_in_one_host_are_no_name(tmp_path: Path) -> None:
         document = site("a", names, one.port, certificate=certificate)
         async with running(tmp_path, [document]) as (lab, edge):
             for name in ("blocked.test", "blocked.b.test"):
-                await edge.block(enforcement(HostScope(name)))
+                await edge.block(released(enforcement(HostScope(name))))
             for host in NO_NAMES:
                 async with connect(lab.http) as wire:
                     assert (await wire.get(b"/", host)).status in (400, 421), host
@@ -57,7 +57,7 @@ async def test_every_spelling_of_a_blocked_name_is_blocked(tmp_path: Path) -> No
         running(tmp_path, [site("a", ["a.test", "*.b.test"], one.port)]) as (lab, edge),
     ):
         for name in ("a.test", "blocked.b.test"):
-            await edge.block(enforcement(HostScope(name)))
+            await edge.block(released(enforcement(HostScope(name))))
         for host in ("a.test", "A.Test", "a.test.", "a.test:", "a.test:80", "A.TEST.:8080"):
             for name in (host, host.replace("a", "blocked.b", 1).replace("A", "Blocked.B", 1)):
                 async with connect(lab.http) as wire:
@@ -73,7 +73,7 @@ async def test_two_host_lines_and_a_target_with_another_name_are_refused(tmp_pat
         origin() as one,
         running(tmp_path, [site("a", ["a.test", "b.test"], one.port)]) as (lab, edge),
     ):
-        await edge.block(enforcement(HostScope("b.test")))
+        await edge.block(released(enforcement(HostScope("b.test"))))
         for head in (
             b"GET / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n",
             b"GET / HTTP/1.1\r\nHost: b.test\r\nHost: a.test\r\n",

@@ -17,7 +17,16 @@ from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane.render import Frame
 from holdfast.edge.dataplane.runtime import Runtime, RuntimeLostError
 from holdfast.model.enforcement import SiteScope
-from tests.feature.lab import Lab, echo_origin, enforcement, eventually, lab, site, write_certificate
+from tests.feature.lab import (
+    Lab,
+    echo_origin,
+    enforcement,
+    eventually,
+    lab,
+    released,
+    site,
+    write_certificate,
+)
 
 MOST_COMMANDS = 60
 
@@ -75,7 +84,7 @@ async def in_force(made: Lab, edge: Edge) -> None:
 
 
 async def change(made: Lab, edge: Edge, after: list[dict[str, Any]]) -> None:
-    await edge.block(enforcement(SiteScope("quiet"), id="D-1"))
+    await edge.block(released(enforcement(SiteScope("quiet"), id="D-1")))
     await edge.apply(made.configuration(after))
 
 
@@ -121,6 +130,6 @@ async def dies_after(
             await changing
     async with Edge(made.configuration(after)) as successor:
         if "D-1" not in successor.desired.enforcements:
-            await successor.block(enforcement(SiteScope("quiet"), id="D-1"))
+            await successor.block(released(enforcement(SiteScope("quiet"), id="D-1")))
         await in_force(made, successor)
     return False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from holdfast.model.enforcement import PathScope
 from holdfast.model.path import normal_path
-from tests.feature.lab import Lab, enforcement, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, released, running, site, write_certificate
 from tests.feature.origins import Origin, origin
 from tests.feature.wire import Answer, connect, http2
 
@@ -80,7 +80,7 @@ async def blocked_prefix(directory: Path) -> AsyncIterator[tuple[Lab, Origin]]:
         origin() as content,
         running(directory, [site("a", [HOST], content.port, certificate=certificate)]) as (lab, edge),
     ):
-        await edge.block(enforcement(PathScope("a", PREFIX)))
+        await edge.block(released(enforcement(PathScope("a", PREFIX))))
         yield lab, content
 
 

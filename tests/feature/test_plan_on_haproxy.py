@@ -19,7 +19,7 @@ from holdfast.edge.dataplane.runtime import Runtime
 from holdfast.edge.read import read_picture
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Scope, SiteScope
-from tests.feature.lab import Lab, enforcement, eventually, lab, write_certificate
+from tests.feature.lab import Lab, enforcement, eventually, lab, released, write_certificate
 
 ROUNDS = 25
 LABELS = "abcdef"
@@ -108,7 +108,7 @@ async def change(edge: Edge, made: Lab, dice: Dice) -> None:
             PathScope(site, dice.random.choice(PREFIXES)),
         ]
         scope = dice.random.choice(scopes)
-        await edge.block(enforcement(scope, authority=dice.random.choice(["", "Court"])))
+        await edge.block(released(enforcement(scope, authority=dice.random.choice(["", "Court"]))))
     elif kind == 5 and edge.desired.enforcements:
         await edge.unblock(dice.random.choice(sorted(edge.desired.enforcements)))
     elif kind == 6:

@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.model.ban import Ban
 from holdfast.model.enforcement import SiteScope
-from tests.feature.lab import echo_origin, enforcement, eventually, running, site
+from tests.feature.lab import echo_origin, enforcement, eventually, released, running, site
 
 VISITOR = "127.9.8.7"
 
@@ -24,7 +24,7 @@ async def test_no_client_address_comes_to_lie_on_a_disk(tmp_path: Path) -> None:
 
 async def _leave_traces(tmp_path: Path, sites: list[dict[str, Any]]) -> None:
     async with running(tmp_path, sites) as (made, edge):
-        await edge.block(enforcement(SiteScope("b")))
+        await edge.block(released(enforcement(SiteScope("b"))))
         seen = [await made.status("a.test", source=VISITOR) for _ in range(15)]
         assert (seen[0], seen[-1], await made.status("b.test", source=VISITOR)) == (200, 429, 403)
         await edge.ban(Ban(ip_network(VISITOR), datetime.now(UTC) + timedelta(seconds=60)))

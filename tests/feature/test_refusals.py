@@ -20,7 +20,7 @@ from holdfast.edge.agent import Edge
 from holdfast.model.enforcement import SiteScope
 from holdfast.model.errors import HoldfastError
 from holdfast.model.site import Certificate
-from tests.feature.lab import echo_origin, enforcement, eventually, running, site, write_certificate
+from tests.feature.lab import echo_origin, enforcement, eventually, released, running, site, write_certificate
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_what_haproxy_refuses_for_good_holds_up_nothing_else(
         bad = dataclasses.replace(configuration, sites={**configuration.sites, name: weak})
         asked = asyncio.create_task(edge.apply(bad))
         async with asyncio.timeout(10):
-            await edge.block(enforcement(SiteScope("b")))
+            await edge.block(released(enforcement(SiteScope("b"))))
             await edge.put_site(site("c", ["c.test"], port))
             with pytest.raises(
                 HoldfastError, match=r"(?s)HAProxy refuses this: .*unable to load SSL certificate"

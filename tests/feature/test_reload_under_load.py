@@ -11,7 +11,16 @@ from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane.slots import SPARE
 from holdfast.model.enforcement import SiteScope
 from holdfast.model.errors import HoldfastError
-from tests.feature.lab import echo_origin, enforcement, eventually, lab, running, site, write_certificate
+from tests.feature.lab import (
+    echo_origin,
+    enforcement,
+    eventually,
+    lab,
+    released,
+    running,
+    site,
+    write_certificate,
+)
 from tests.feature.load import ANY_CONNECTIONS, ANY_RATE, curl_http2, wrk
 from tests.feature.nginx import nginx_origin
 
@@ -54,7 +63,7 @@ async def test_a_block_during_a_reload_is_in_force_before_and_after_it(tmp_path:
         async with running(tmp_path, [site("a", ["a.test"], origin), *many]) as (made, edge):
             reload = asyncio.create_task(edge.reload())
             await eventually(lambda: edge.supervisor.is_reloading)
-            block = asyncio.create_task(edge.block(enforcement(SiteScope("a"))))
+            block = asyncio.create_task(edge.block(released(enforcement(SiteScope("a")))))
 
             async def is_blocked() -> bool:
                 return (await made.get("a.test")).status_code == 403
@@ -85,5 +94,5 @@ async def test_an_address_that_cannot_be_had_leaves_the_old_one_in_force(tmp_pat
                 with pytest.raises(HoldfastError, match=r"cannot listen at 192\.0\.2\.77:1"):
                     await edge.apply(bad)
                 assert (await made.get("a.test")).status_code == 200
-                await edge.block(enforcement(SiteScope("a")))
+                await edge.block(released(enforcement(SiteScope("a"))))
                 assert (await made.get("a.test")).status_code == 403

@@ -9,7 +9,7 @@ from holdfast.model.enforcement import SiteScope
 from holdfast.model.mitigation import Action
 from tests.feature.clearances import cookie, token
 from tests.feature.clients import ask
-from tests.feature.lab import enforcement, eventually
+from tests.feature.lab import enforcement, eventually, released
 from tests.feature.load import ANY_RATE, wrk
 from tests.feature.shielding import SHOP, mitigation, sightless
 
@@ -63,7 +63,7 @@ async def test_what_is_refused_is_told(tmp_path: Path) -> None:
         await ground.put(mitigation(Action.DENY, name="m-6"))
         assert await told("127.0.0.6") == (403, "m-6", False)
         await ground.put()
-        await ground.edge.block(enforcement(SiteScope("shop")))
+        await ground.edge.block(released(enforcement(SiteScope("shop"))))
         assert await told("127.0.0.7") == (403, "", False)
 
 

@@ -18,7 +18,7 @@ from tests.feature import smuggling_cases as framing
 from tests.feature import smuggling_cases_http2 as http2
 from tests.feature import smuggling_cases_lines as lines
 from tests.feature.frames import frames
-from tests.feature.lab import Lab, enforcement, eventually, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, eventually, released, running, site, write_certificate
 from tests.feature.recorder import Recorder, recorder
 from tests.feature.smuggling_cases import Case, Must
 from tests.feature.wire import connect
@@ -70,7 +70,7 @@ async def attacked(directory: Path) -> AsyncIterator[tuple[Lab, Recorder]]:
             site("moved", ["moved.test"], one.port, certificate=certificate, https="redirect"),
         ]
         async with running(directory, sites) as (lab, edge):
-            await edge.block(enforcement(HostScope("shut.test")))
+            await edge.block(released(enforcement(HostScope("shut.test"))))
             yield lab, one
             assert (edge.starts, edge.reloads) == (1, 0)
 

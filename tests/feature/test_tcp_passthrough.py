@@ -16,7 +16,7 @@ import pytest
 from holdfast.edge.agent import Edge
 from holdfast.edge.status import take_snapshot
 from holdfast.model.enforcement import CustomerScope, HostScope, Scope, SiteScope
-from tests.feature.lab import Lab, enforcement, eventually, lab, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, eventually, lab, released, running, site, write_certificate
 from tests.feature.origins import Origin, origin
 from tests.feature.wire import Wire, connect, serving, trusting
 
@@ -126,7 +126,7 @@ async def test_a_site_changes_its_service_at_run_time(tmp_path: Path) -> None:
 async def test_a_block_refuses_connections_until_it_is_lifted(tmp_path: Path, scope: Scope) -> None:
     async with house(tmp_path) as here:
         block = enforcement(scope)
-        await here.edge.block(block)
+        await here.edge.block(released(block))
         assert await here.reaches("p.test") is None
         assert await here.reaches("x.q.test") == ("pass" if isinstance(scope, HostScope) else None)
         assert await here.reaches("w.test") == "web"
@@ -151,8 +151,8 @@ async def test_haproxy_itself_ends_a_block(tmp_path: Path) -> None:
             # Time enough on a machine as slow as this one is just now.
             end = datetime.now(UTC) + timedelta(seconds=1.5 + 2 * (time.monotonic() - started))
             for name in "pq":
-                await edge.block(enforcement(CustomerScope(f"owner-{name}"), until=end))
-            await edge.block(enforcement(SiteScope("q")))
+                await edge.block(released(enforcement(CustomerScope(f"owner-{name}"), until=end)))
+            await edge.block(released(enforcement(SiteScope("q"))))
         assert (await here.reaches("p.test"), await here.reaches("q.test")) == (None, None)
 
         async def over() -> bool:
@@ -176,7 +176,7 @@ async def test_a_block_ends_open_connections(tmp_path: Path, scope: Scope, reloa
             if reloaded:
                 await here.edge.reload()
             async with asyncio.timeout(WITHIN):
-                await here.edge.block(enforcement(scope))
+                await here.edge.block(released(enforcement(scope)))
                 await one.ended()
                 if not isinstance(scope, HostScope):
                     await two.ended()

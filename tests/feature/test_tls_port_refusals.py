@@ -16,7 +16,7 @@ import pytest
 from holdfast.edge.agent import Edge
 from holdfast.model.ban import Ban, parse_network
 from holdfast.model.enforcement import CustomerScope, HostScope, Scope, SiteScope
-from tests.feature.lab import Lab, enforcement, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, released, running, site, write_certificate
 from tests.feature.origins import origin
 from tests.feature.wire import Wire, serving, trusting
 
@@ -110,7 +110,7 @@ async def test_the_allow_list_wins_over_a_ban_at_the_tls_port(
         await here.edge.put_site({**here.opened, "allow": [allow]})
         assert await here.answer(OPENED, source) == "web"
         assert await here.answer(PASSED, source) == "pass"
-        await here.edge.block(enforcement(SiteScope("pass")))
+        await here.edge.block(released(enforcement(SiteScope("pass"))))
         assert await here.answer(PASSED, source) is None
         await here.edge.put_site(here.opened)
         assert await here.answer(OPENED, source) is None
@@ -121,7 +121,7 @@ async def test_a_blocked_name_is_told_nothing(tmp_path: Path, scope: Scope) -> N
     """The connection closes before any TLS answer, an alert included, over IPv4 and IPv6."""
     async with house(tmp_path) as here:
         block = enforcement(scope)
-        await here.edge.block(block)
+        await here.edge.block(released(block))
         for source in ("127.0.0.1", "::1"):
             for name in (PASSED, PASSED.upper()):
                 assert await refusal(here.lab, source, name) == b""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from holdfast.model.enforcement import HostScope, PathScope
-from tests.feature.lab import Lab, enforcement, running, site, write_certificate
+from tests.feature.lab import Lab, enforcement, released, running, site, write_certificate
 from tests.feature.origins import Origin, origin
 from tests.feature.wire import WEBSOCKET, connect, http2
 
@@ -22,8 +22,8 @@ async def guarded(directory: Path) -> AsyncIterator[tuple[Lab, Origin]]:
     async with origin() as content:
         document = site("a", ["a.test", "blocked.test"], content.port, certificate=certificate)
         async with running(directory, [document]) as (lab, edge):
-            await edge.block(enforcement(HostScope("blocked.test")))
-            await edge.block(enforcement(PathScope("a", "/evil/")))
+            await edge.block(released(enforcement(HostScope("blocked.test"))))
+            await edge.block(released(enforcement(PathScope("a", "/evil/"))))
             yield lab, content
 
 

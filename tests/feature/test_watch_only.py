@@ -10,7 +10,7 @@ from holdfast.edge.agent import Edge
 from holdfast.edge.status import SiteRow, take_snapshot
 from holdfast.model.enforcement import SiteScope
 from tests.feature.clients import REFUSED, ban, spend, status, statuses
-from tests.feature.lab import enforcement, running, site
+from tests.feature.lab import enforcement, released, running, site
 from tests.feature.origins import origin
 from tests.feature.provocations import PROVOCATIONS, Provocation
 
@@ -64,7 +64,7 @@ async def test_only_limits_are_watched(tmp_path: Path) -> None:
             await edge.ban(ban("127.0.0.9"))
             assert await status(lab, "127.0.0.9") == REFUSED
             assert await status(lab) == 200
-            await edge.block(enforcement(SiteScope("a")))
+            await edge.block(released(enforcement(SiteScope("a"))))
             assert await statuses(lab, 2) == [403, 403]
             row = (await rows(edge))["a"]
             assert (row.refused, row.watched, row.blocked) == ({"blocked": 2}, {}, 2)

@@ -23,10 +23,12 @@ LAYERS: dict[str, frozenset[str]] = {
     "edge": frozenset({"fleet", "shield", "ledger", "model"}),
     "control": frozenset({"fleet", "shield", "ledger", "model"}),
     "desk": frozenset({"control", "fleet", "shield", "ledger", "model"}),
+    "accountable": frozenset({"ledger", "model"}),
     "drill": frozenset({"edge", "shield", "model"}),
     "replay": frozenset({"edge", "shield", "model"}),
     "cli": frozenset(
         {"demo", "drill", "replay", "edge", "control", "desk", "fleet", "shield", "ledger", "model"}
+        | {"accountable"}
     ),
 }
 ALONE = {"model", "ledger"}
@@ -38,7 +40,12 @@ DATAPLANE = "holdfast.edge.dataplane"
 PURE = (
     "holdfast.model",
     "holdfast.shield",
-    *(f"holdfast.ledger.{name}" for name in ("merkle", "note", "checkpoint", "tiles")),
+    *(f"holdfast.ledger.{name}" for name in ("errors", "merkle", "note", "cosignature", "checkpoint")),
+    *(f"holdfast.ledger.{name}" for name in ("tiles", "proof", "entry", "disclosure", "growth", "frame")),
+    *(f"holdfast.ledger.{name}" for name in ("heads", "witness_judge")),
+    *(f"holdfast.edge.{name}" for name in ("release", "public_pages", "public_words", "public_style")),
+    "holdfast.edge.public_markdown",
+    *(f"holdfast.accountable.{name}" for name in ("decide", "draft")),
     *(f"holdfast.edge.{name}" for name in ("check_origin", "least_http")),
     *(f"holdfast.edge.{name}" for name in ("attack_sketch", "attack_words", "explain", "words")),
     *(f"holdfast.drill.{name}" for name in ("plan", "parties", "target", "tally", "result")),
@@ -49,7 +56,7 @@ PURE = (
     *(f"holdfast.replay.{name}" for name in ("attack_report", "report", "document")),
     *(f"{DATAPLANE}.{name}" for name in ("render", "rules", "pages", "page_words", "plan", "commands")),
     *(f"{DATAPLANE}.{name}" for name in ("effect", "picture", "facts", "slots", "answers", "reasons")),
-    *(f"{DATAPLANE}.{name}" for name in ("limits", "origin_page", "challenge_page", "verdicts")),
+    *(f"{DATAPLANE}.{name}" for name in ("limits", "origin_page", "challenge_page", "verdicts", "own_path")),
     *(f"{DATAPLANE}.{name}" for name in ("challenge_script", "challenge_style", "challenge_words")),
     *(f"holdfast.edge.traffic.{name}" for name in ("records", "sampling", "counters", "alert_words")),
 )

@@ -12,11 +12,14 @@ from holdfast.cli.doctor import doctor
 from holdfast.cli.drill import drill
 from holdfast.cli.edge import edge
 from holdfast.cli.explain import explain
+from holdfast.cli.grounds import grounds
+from holdfast.cli.ledger import ledger
 from holdfast.cli.mitigation import mitigation, mitigations
 from holdfast.cli.replay import replay
 from holdfast.cli.site import site
 from holdfast.cli.status import status
 from holdfast.cli.up import down, up
+from holdfast.cli.witness import witness
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,7 +29,7 @@ def main() -> None:
 
 
 for command in (
-    *(up, down, status, doctor, block, unblock, blocks, ban, unban, site, edge),
+    *(up, down, status, doctor, block, unblock, blocks, grounds, ledger, witness, ban, unban, site, edge),
     *(attacks, attack, explain, under_attack, mitigations, mitigation, drill, replay),
 ):
     main.add_command(command)

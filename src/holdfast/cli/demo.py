@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from holdfast.cli.demo_record import prepare_record
 from holdfast.demo.certificate import self_signed
 from holdfast.model.errors import error
 
@@ -19,8 +21,8 @@ DIRECTORY = Path("var/demo")
 ORIGIN_PID = DIRECTORY / "origin.pid"
 HOST = "demo.localhost"
 PORT = 8080
-HTTPS_OFFSET, METRICS_OFFSET = 363, 1384
-"""From the port for HTTP: 8443 and 9464 by default."""
+HTTPS_OFFSET, METRICS_OFFSET, PUBLIC_OFFSET = 363, 1384, 1385
+"""From the port for HTTP: 8443, 9464 and 9465 by default."""
 
 CONFIGURATION = """\
 # Made by 'holdfast up --demo'; made anew at each start.
@@ -31,11 +33,15 @@ state_dir = "state"
 run_dir = "{run_dir}"
 metrics = "127.0.0.1:{metrics}"
 
+[ledger]
+key = "{key}"
+directory = "ledger"
+grounds = "grounds.toml"
+listen = "127.0.0.1:{public}"
+
 [provider]
 name = "The Harbour Co-operative"
 url = "https://harbour.example/"
-statement = "https://harbour.example/statements/{{id}}"
-record = "https://harbour.example/ledger/{{id}}"
 appeal = "https://harbour.example/appeal/{{id}}"
 
 [[sites]]
@@ -57,13 +63,20 @@ INTRODUCTION = """\
                       curl http://{host}:{http}/
     watch it          .venv/bin/holdfast status
     attack it         .venv/bin/holdfast drill     (half a minute; this machine only)
-    block it          .venv/bin/holdfast block gazette --ground "Terms of service, section 4" --by "on duty"
+    what for          .venv/bin/holdfast grounds
+    block it          .venv/bin/holdfast block gazette --until {until} \\
+                          --ground 'threat to life' --clause 4.2 \\
+                          --statement var/demo/statement.md --facts var/demo/facts.md \\
+                          --by 'Ada Example, duty officer' --approved-by 'Grace Example, head of operations'
                       curl -i http://{host}:{http}/
                       curl -i -H 'Accept: application/json' -H 'Accept-Language: ar' http://{host}:{http}/
-    block a part      .venv/bin/holdfast block {host}/clock --ground "A court order" --by "legal" \\
-                          --legal-demand "District Court"
+    block a part      .venv/bin/holdfast block {host}/clock --until {until} \\
+                          --ground 'court order' --clause 2.1 --legal-demand 'District Court' \\
+                          --statement var/demo/statement.md --facts var/demo/facts.md \\
+                          --by 'Ada Example, legal' --approved-by 'Grace Example, head of operations'
+    read the record   http://127.0.0.1:{public}/
     list and lift     .venv/bin/holdfast blocks
-                      .venv/bin/holdfast unblock ID
+                      .venv/bin/holdfast unblock ID --by 'Ada Example, duty officer' --reason 'It is gone.'
     check             .venv/bin/holdfast edge diff; .venv/bin/holdfast doctor
     metrics           curl http://127.0.0.1:{metrics}/metrics
 
@@ -73,11 +86,13 @@ INTRODUCTION = """\
 
 def introduction(port: int) -> str:
     """What to try."""
-    return INTRODUCTION.format(host=HOST, **_ports(port))
+    until = f"{datetime.now(UTC) + timedelta(days=7):%Y-%m-%dT%H:00:00Z}"
+    return INTRODUCTION.format(host=HOST, until=until, **_ports(port))
 
 
 def _ports(port: int) -> dict[str, int]:
-    return {"http": port, "https": port + HTTPS_OFFSET, "metrics": port + METRICS_OFFSET}
+    offsets = {"http": 0, "https": HTTPS_OFFSET, "metrics": METRICS_OFFSET, "public": PUBLIC_OFFSET}
+    return {name: port + offset for name, offset in offsets.items()}
 
 
 @contextlib.contextmanager
@@ -85,6 +100,7 @@ def demonstration(port: int) -> Iterator[Path]:
     """Start the origin and write the configuration; yields its path. The origin ends with the edge."""
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     _certificate(DIRECTORY / "certificate.pem")
+    key = prepare_record(DIRECTORY, DIRECTORY / "state")
     origin_port = _free_port()
     _end_former_origin()
     origin = subprocess.Popen([sys.executable, "-m", "holdfast.demo.origin", "--port", str(origin_port)])
@@ -93,7 +109,9 @@ def demonstration(port: int) -> Iterator[Path]:
         _wait_for(origin_port, origin)
         path = DIRECTORY / "holdfast.toml"
         run_dir = f"/dev/shm/holdfast-demo-{os.getuid()}"  # noqa: S108 - memory-backed on purpose; made 0700
-        path.write_text(CONFIGURATION.format(host=HOST, origin=origin_port, run_dir=run_dir, **_ports(port)))
+        path.write_text(
+            CONFIGURATION.format(host=HOST, origin=origin_port, run_dir=run_dir, key=key, **_ports(port))
+        )
         yield path
     finally:
         origin.terminate()

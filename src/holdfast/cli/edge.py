@@ -38,6 +38,8 @@ def apply(config: Path | None) -> None:
     """Read the configuration file again and bring what changed in force, without a reload if possible."""
     answer = ask(config, "apply")
     click.echo(f"{answer['changed']} sites added or changed, {answer['removed']} removed")
+    if answer["withheld"]:
+        click.echo(f"{answer['withheld']} blocks are not in force, for want of a proof: 'holdfast blocks'")
 
 
 @edge.command()

@@ -18,6 +18,7 @@ from holdfast.edge.admin import Admin
 from holdfast.edge.agent import Edge
 from holdfast.edge.configuration import Configuration, read_configuration
 from holdfast.edge.metrics import serve_metrics
+from holdfast.edge.public_side import PublicSide
 from holdfast.model.errors import HoldfastError
 
 log = structlog.get_logger()
@@ -71,7 +72,7 @@ async def _run(configuration: Configuration, words: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, True)
     loop.add_signal_handler(signal.SIGUSR1, end, False)
-    async with Edge(configuration) as edge:
+    async with Edge(configuration, public=PublicSide(configuration)) as edge:
         loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(_apply(edge)))
         metrics = serve_metrics(edge, configuration.edge.metrics)
         admin = Admin(edge, lambda: end(True))

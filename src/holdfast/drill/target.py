@@ -117,7 +117,7 @@ def _refusing(site: SiteFacts) -> Mistake | None:
         return Mistake(
             PLACE,
             f"{site.name} is blocked (decision {site.block}): its visitors get the block page",
-            f"lift it first: holdfast unblock {site.block}",
+            f"lift it first: holdfast unblock {site.block} --by 'NAME, ROLE' --reason TEXT",
         )
     if site.switched:
         return Mistake(

@@ -1,8 +1,8 @@
 """The admin socket: how the command line, and later the control plane's link, ask the agent for something.
 
 A Unix socket of mode 0600 in the run directory; one JSON object a line each way. A request names what to
-``do``; the answer holds ``result`` or ``mistakes``, each with its remedy. What concerns the shield is in
-``shield_admin``, what a drill asks in ``drill_admin``.
+``do``; the answer holds ``result`` or ``mistakes``, each with its remedy. What concerns blocks is in
+``block_admin``, what concerns the shield in ``shield_admin``, what a drill asks in ``drill_admin``.
 """
 
 from __future__ import annotations
@@ -11,41 +11,24 @@ import asyncio
 import base64
 import json
 import os
-import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field, ValidationError
 
 from holdfast.edge.admin_request import Nothing, Operations, Request
 from holdfast.edge.agent import Edge
+from holdfast.edge.block_admin import BlockAdmin
 from holdfast.edge.dataplane.runtime import RuntimeLostError
 from holdfast.edge.drill_admin import DrillAdmin
 from holdfast.edge.settings import dotted
 from holdfast.edge.shield_admin import ShieldAdmin
 from holdfast.edge.status import take_snapshot
-from holdfast.edge.store import dump_enforcement
 from holdfast.model.ban import LONGEST_BAN, Ban, parse_network, parse_source
-from holdfast.model.enforcement import CustomerScope, Enforcement, HostScope, PathScope, Scope, SiteScope
 from holdfast.model.errors import HoldfastError, Mistake, error
-from holdfast.model.hostname import WILDCARD, parse_hostname
-from holdfast.model.path import parse_prefix
 
 BIGGEST_REQUEST = 1 << 24
-
-
-class BlockRequest(Request):
-    target: str = ""
-    customer: str = ""
-    ground: str = Field(min_length=1, max_length=500)
-    by: str = Field(min_length=1, max_length=200)
-    until: datetime | None = None
-    authority: str = Field(default="", max_length=200)
-
-
-class UnblockRequest(Request):
-    id: str
 
 
 class BanRequest(Request):
@@ -86,14 +69,12 @@ class Admin:
             "apply": (Nothing, self._apply),
             "reload": (Nothing, self._reload),
             "stop": (Nothing, self._end),
-            "blocks": (Nothing, self._blocks),
-            "block": (BlockRequest, self._block),
-            "unblock": (UnblockRequest, self._unblock),
             "ban": (BanRequest, self._ban),
             "unban": (UnbanRequest, self._unban),
             "put_site": (SiteRequest, self._put_site),
             "remove_site": (NameRequest, self._remove_site),
             "site_secret": (SecretRequest, self._site_secret),
+            **BlockAdmin(edge).operations,
             **ShieldAdmin(edge).operations,
             **DrillAdmin(edge).operations,
         }
@@ -175,64 +156,6 @@ class Admin:
     async def _end(self, _: Nothing) -> object:
         asyncio.get_running_loop().call_later(0.05, self._stop)
         return {"stopping": True}
-
-    async def _blocks(self, _: Nothing) -> object:
-        return [
-            {**dump_enforcement(each), "scope": str(each.scope), "status": each.status}
-            for each in self._edge.desired.enforcements.values()
-        ]
-
-    async def _block(self, request: BlockRequest) -> object:
-        now = self._edge.clock()
-        until = request.until or now + timedelta(days=30)
-        if until.tzinfo is None:
-            raise error(f"{until} does not say its time zone", "write it like 2026-12-24T18:00:00Z", "until")
-        if until <= now:
-            raise error(f"{until} is over", "name a time to come", "until")
-        enforcement = Enforcement(
-            id=f"{now:%Y%m%d}-{secrets.token_hex(4)}",
-            scope=self._scope(request),
-            ground=request.ground,
-            since=now,
-            until=until,
-            by=request.by,
-            authority=request.authority,
-        )
-        await self._edge.block(enforcement)
-        return {
-            **dump_enforcement(enforcement),
-            "scope": str(enforcement.scope),
-            "status": enforcement.status,
-        }
-
-    def _scope(self, request: BlockRequest) -> Scope:
-        desired = self._edge.desired
-        if bool(request.customer) == bool(request.target):
-            raise error(
-                "name one thing to block", "a site, a hostname, hostname/path, or a customer", "target"
-            )
-        if request.customer:
-            if request.customer not in desired.customers():
-                raise error(
-                    f"no site here belongs to {request.customer!r}", "see 'holdfast status'", "customer"
-                )
-            return CustomerScope(request.customer)
-        if request.target in desired.sites:
-            return SiteScope(request.target)
-        bare = request.target.removeprefix("https://").removeprefix("http://")
-        host, slash, path = bare.partition("/")
-        hostname = parse_hostname(host.partition(":")[0], "target")
-        wildcard = WILDCARD + hostname.partition(".")[2]
-        site = desired.owners.get(hostname) or desired.owners.get(wildcard)
-        if site is None:
-            raise error(f"no site here is named or answers for {host!r}", "see 'holdfast status'", "target")
-        if path:
-            return PathScope(site, parse_prefix(slash + path, "target"))
-        return HostScope(hostname)
-
-    async def _unblock(self, request: UnblockRequest) -> object:
-        await self._edge.unblock(request.id)
-        return {"lifted": request.id}
 
     async def _ban(self, request: BanRequest) -> object:
         source = parse_source(request.source, "source")

@@ -33,8 +33,11 @@ from holdfast.edge.desired import SITE, Unit, unit_of
 from holdfast.edge.ending import Ending
 from holdfast.edge.listen import check_free
 from holdfast.edge.machine import account, descriptors, haproxy_binary, haproxy_version, traffic_threads
+from holdfast.edge.publishing import Public, Publisher
 from holdfast.edge.read import Held, held_by_files, read_held
 from holdfast.edge.reconcile import Reconciler
+from holdfast.edge.release import Release
+from holdfast.edge.releases import Releases
 from holdfast.edge.relief import Relief
 from holdfast.edge.roster import Documents, Roster, check_hostnames
 from holdfast.edge.store import Store
@@ -48,7 +51,7 @@ from holdfast.edge.traffic.intake import Intake
 from holdfast.edge.traffic.notes import Notes
 from holdfast.edge.traffic.outside import crawler_networks, receivers
 from holdfast.model.ban import LONGEST_BAN, Ban
-from holdfast.model.enforcement import Enforcement, Scope
+from holdfast.model.enforcement import Scope
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.site import Network, Service, Site
 
@@ -74,9 +77,12 @@ class Edge:
         binary: str | None = None,
         clock: Callable[[], datetime] = utc_now,
         runtime: Callable[[Frame], Runtime] | None = None,
+        public: Public | None = None,
     ) -> None:
-        """``runtime`` makes the client of the Runtime API; any other than the default is for fault tests."""
+        """``runtime`` makes the client of the Runtime API; any other than the default is for fault tests.
+        ``public`` shows the public what is on record; None: nobody does."""
         self.configuration = configuration
+        self.public = public
         self.clock = clock
         self.started = clock()
         self.root = Path(configuration.edge.run_dir) if configuration.edge.run_dir else default_root()
@@ -115,6 +121,13 @@ class Edge:
         self.desired, self.pools = self.roster.desired, self.roster.pools
         found, held = await self._find()
         self.roster.load(self.configuration, held, self.clock())
+        self.releases = Releases(self.store, self.desired)
+        self.releases.trust(self.configuration.ledger.trust, self.clock())
+        show = self.public.show if self.public else None
+        self.publisher = Publisher(show, self.state, lambda: self.releases.withheld, self.clock)
+        self.publisher.soon()
+        if self.public:
+            self.public.configure(self.configuration)
         # As it is at the start: were it counted anew with each change, its rounding would cause reloads.
         origins = sum(len(site.origins) for site in self.desired.sites.values())
         self._origins_of_a_site = max(1, -(-origins // max(1, len(self.desired.sites))))
@@ -143,9 +156,10 @@ class Edge:
             await self.supervisor.adopt(found, held.meta.get("frame"))
         self._stack.push_async_callback(self.supervisor.write_last_files)
         haproxy = (self.reconciler.run, self.supervisor.watch, self.supervisor.keep_files)
-        own = (self._keep_time, self._keep_looking, self._keep_ended)
+        own = (self._keep_time, self._keep_looking, self._keep_ended, self.publisher.run)
         shield = (self.guard.run, self.alerts.run, self.crawlers.run)
-        for work in (*haproxy, *own, self.relief.run, *shield):
+        public = (self.public.run,) if self.public else ()
+        for work in (*haproxy, *own, self.relief.run, *shield, *public):
             self._spawn(work())
         await self._in_step()
 
@@ -205,6 +219,8 @@ class Edge:
         """End HAProxy too. Connections get five seconds to finish."""
         await self._stack.aclose()
         await self.master.stop()
+        if self.public:
+            await self.public.stop()
 
     def _lock(self) -> None:
         """One agent a run directory: two would undo each other's work."""
@@ -257,6 +273,7 @@ class Edge:
             watch_only=settings.watch_only,
             proxies=tuple(map(str, self.configuration.proxies)),
             forwarders=tuple(map(str, self.configuration.forwarders)),
+            public=self.public.address if self.public else None,
         )
 
     async def reload(self) -> None:
@@ -280,15 +297,12 @@ class Edge:
         """What has expired is tidied up; HAProxy stopped acting on it by its own clock. Each day has its
         key."""
         while True:
-            enforcements, bans, cleared = self.desired.expired(self.clock())
-            units = self.roster.renew_keys(self.clock())
-            for enforcement in enforcements:
+            units, ended = self.releases.end(self.clock())
+            for enforcement in ended:
                 log.info("a block has ended", id=enforcement.id, scope=str(enforcement.scope))
-                try:
-                    self.store.drop_enforcement(enforcement.id)
-                except HoldfastError as failed:
-                    log.error("a block that has ended stays recorded until the next start", why=str(failed))
-                units |= self.desired.drop_enforcement(enforcement.id)
+                self.publisher.soon()
+            units |= self.roster.renew_keys(self.clock())
+            _, bans, cleared = self.desired.expired(self.clock())
             for ban in bans:
                 units |= self.desired.drop_ban(ban.source)
             for source in cleared:
@@ -358,13 +372,28 @@ class Edge:
         changed = [site for name, site in new.sites.items() if self.desired.sites.get(name) != site]
         taken_over = dict.fromkeys(name for name in new.sites if name not in old.sites)
         self.configuration, units = new, self.desired.put_provider(new.provider)
+        blocks = self._trust(old, new)
         try:
-            await self._exchange(gone, changed, taken_over, units)
+            if self.public:
+                self.public.configure(new)
+            await self._exchange(gone, changed, taken_over, units | blocks)
         except HoldfastError:
             self.configuration = old
-            self.reconciler.want(units | self.desired.put_provider(old.provider))
+            if self.public:
+                self.public.configure(old)
+            self.reconciler.want(
+                units | self.desired.put_provider(old.provider) | self._trust(new, old) | blocks
+            )
             raise
-        return {"removed": len(gone), "changed": len(changed)}
+        self._end_soon(blocks)
+        self.publisher.soon()
+        return {"removed": len(gone), "changed": len(changed), "withheld": len(self.releases.withheld)}
+
+    def _trust(self, old: Configuration, new: Configuration) -> set[Unit]:
+        """Another record counts: what is in force is what it holds."""
+        if new.ledger.trust == old.ledger.trust:
+            return set()
+        return self.releases.trust(new.ledger.trust, self.clock())
 
     async def _exchange(
         self, gone: list[str], sites: list[Site], documents: Documents, more: Iterable[Unit] = ()
@@ -390,28 +419,26 @@ class Edge:
                 raise
         await settled
 
-    async def block(self, enforcement: Enforcement) -> None:
-        """Put a block in force here: recorded, enforced, and what is open under it ended."""
-        former = self.desired.enforcements.get(enforcement.id)
-        units = self.desired.put_enforcement(enforcement)
+    async def block(self, release: Release) -> int:
+        """Put a block in force here: its proof checked, stored, enforced, what is open under it ended, and
+        shown to the public. Returns the index of its entry; the same release once more does the same once
+        more. Raises HoldfastError, and changes nothing, when it may not be in force."""
+        units, index = self.releases.admit(release, self.clock())
         try:
-            for unit in units:
-                self.desired.facts(unit)  # what cannot be shown to visitors must not be recorded either
-            self.store.put_enforcement(enforcement)
-        except HoldfastError:
-            self.desired.drop_enforcement(enforcement.id)
-            if former is not None:
-                self.desired.put_enforcement(former)
-            raise
-        await self.reconciler.settle(units)
-        await self.ending.end(enforcement.scope, self.desired, self.processes.leaving)
+            await self.reconciler.settle(units)
+            await self.ending.end(release.enforcement.scope, self.desired, self.processes.leaving)
+        finally:
+            self.publisher.soon()
+        await self.publisher.publish()
+        return index
 
-    async def unblock(self, identifier: str) -> None:
-        """Lift a block. Raises HoldfastError where there is none of that id."""
-        if identifier not in self.desired.enforcements:
-            raise error(f"there is no block {identifier!r}", "'holdfast blocks' lists them")
-        self.store.drop_enforcement(identifier)
-        await self.reconciler.settle(self.desired.drop_enforcement(identifier))
+    async def unblock(self, identifier: str) -> str:
+        """Lift a block; returns when it was lifted (``model.record.stamp``), which may have been before.
+        Raises HoldfastError where there is none of that id."""
+        units, lifted = self.releases.lift(identifier, self.clock())
+        await self.reconciler.settle(units)
+        await self.publisher.publish()
+        return lifted
 
     async def ban(self, ban: Ban) -> None:
         """Refuse a source's connections from now on, unless some site allows or has cleared it; a ban of the

@@ -14,11 +14,14 @@ from pydantic import ValidationError
 
 from holdfast.edge.certificates import read_authority, read_certificate
 from holdfast.edge.dataplane.facts import allow_keys
+from holdfast.edge.dataplane.own_path import with_own_pages
 from holdfast.edge.dataplane.pages import BlockNotice
 from holdfast.edge.listen import Listener, parse_listeners
+from holdfast.edge.release import Trust
 from holdfast.edge.settings import (
     AlertSettings,
     EdgeSettings,
+    LedgerSettings,
     LimitSettings,
     OriginSettings,
     Settings,
@@ -27,6 +30,9 @@ from holdfast.edge.settings import (
     line_numbers,
     nearest_line,
 )
+from holdfast.ledger.errors import LedgerError
+from holdfast.ledger.note import COSIGNATURE, ED25519, VerifierKey, parse_verifier_key
+from holdfast.ledger.witness import Witness, parse_witness
 from holdfast.model.ban import parse_network
 from holdfast.model.enforcement import Provider
 from holdfast.model.errors import HoldfastError, Mistake, error
@@ -46,6 +52,22 @@ from holdfast.model.site import (
 WIDEST_ALLOWED = {4: 8, 6: 24}
 """Shortest prefix of an allow list's entry, by IP version."""
 
+_PUBLIC = Listener(ipaddress.ip_address("127.0.0.1"), 9465)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerConfiguration:
+    """``[ledger]``, checked."""
+
+    trust: Trust
+    directory: Path | None
+    """Of the log, where this machine keeps it."""
+    grounds: Path | None
+    listen: Listener
+    """Where the public pages are served on this machine."""
+    witnesses: tuple[Witness, ...] = ()
+    """Those whom this machine asks: they are named with their URL."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -57,6 +79,7 @@ class Configuration:
     sites: dict[str, Site]
     http: tuple[Listener, ...]
     https: tuple[Listener, ...]
+    ledger: LedgerConfiguration
     proxies: tuple[Network, ...] = ()
     forwarders: tuple[Network, ...] = ()
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -127,12 +150,67 @@ def parse_configuration(text: str, path: Path) -> Configuration:
     sites = build_sites(settings.sites, http + https, path.parent, mistakes)
     proxies = _trusted(settings.edge.proxies, "edge.proxies", mistakes)
     forwarders = _trusted(settings.edge.forwarders, "edge.forwarders", mistakes)
+    ledger = _ledger(settings.ledger, path.parent, mistakes)
     provider = Provider(**settings.provider.model_dump())
+    if ledger.trust.log is not None:
+        provider = with_own_pages(provider)
     _check_provider(provider, mistakes)
     mistakes.raise_any()
     return Configuration(
-        path, settings.edge, provider, sites, http, https, proxies, forwarders, settings.alerts
+        path, settings.edge, provider, sites, http, https, ledger, proxies, forwarders, settings.alerts
     )
+
+
+def _ledger(settings: LedgerSettings, base: Path, mistakes: Mistakes) -> LedgerConfiguration:
+    log = _key(settings.key, ED25519, "ledger.key", mistakes) if settings.key is not None else None
+    asked = [_witness(text, mistakes) for text in settings.witnesses if "=" in text]
+    witnesses = [each.key for each in asked if each is not None] + [
+        _key(text, COSIGNATURE, "ledger.witnesses", mistakes)
+        for text in settings.witnesses
+        if "=" not in text
+    ]
+    known = tuple(key for key in witnesses if key is not None)
+    if len({key.public for key in known}) < len(known):
+        mistakes.add("ledger.witnesses", "a witness is there twice", "remove one of the two")
+    if log is not None and log.public in {key.public for key in known}:
+        mistakes.add("ledger.witnesses", "a log is no witness of itself", "name the keys of others")
+    quorum = len(known) // 2 + 1 if settings.quorum is None and known else settings.quorum or 0
+    if quorum > len(settings.witnesses):
+        mistakes.add(
+            "ledger.quorum",
+            f"{quorum} witnesses must have signed, and {len(settings.witnesses)} are named",
+            "name more in witnesses, or choose a smaller number",
+        )
+    return LedgerConfiguration(
+        Trust(log, known, quorum),
+        base / settings.directory if settings.directory else None,
+        base / settings.grounds if settings.grounds else None,
+        (*_listeners([settings.listen], "ledger.listen", mistakes), _PUBLIC)[0],
+        tuple(each for each in asked if each is not None),
+    )
+
+
+def _witness(text: str, mistakes: Mistakes) -> Witness | None:
+    """``URL=KEY``: one that is asked to countersign."""
+    try:
+        return parse_witness(text)
+    except LedgerError as wrong:
+        mistakes.add("ledger.witnesses", wrong.problem, wrong.remedy)
+        return None
+
+
+def _key(text: str, kind: int, place: str, mistakes: Mistakes) -> VerifierKey | None:
+    """A verifier key of the kind that signs ``place``."""
+    try:
+        key = parse_verifier_key(text)
+    except LedgerError as wrong:
+        mistakes.add(place, wrong.problem, wrong.remedy)
+        return None
+    if key.kind != kind:
+        whose = "a witness" if kind == COSIGNATURE else "a log"
+        mistakes.add(place, f"the key {key.name} is not that of {whose}", f"write the one of {whose}")
+        return None
+    return key
 
 
 def _check_provider(provider: Provider, mistakes: Mistakes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
 
@@ -17,7 +18,7 @@ from holdfast.edge.dataplane.facts import SiteId, block_facts, site_facts, sourc
 from holdfast.edge.dataplane.picture import Picture, union
 from holdfast.edge.shielded import KINDS, Shielded
 from holdfast.model.ban import Ban
-from holdfast.model.enforcement import Enforcement, PathScope, Provider, Scope
+from holdfast.model.enforcement import Enforcement, HostScope, PathScope, Provider, Scope
 from holdfast.model.site import Network, Site
 
 SITE, BLOCK, SOURCE = "site", "block", "source"
@@ -87,6 +88,12 @@ class Desired:
         unit = unit_of(enforcement.scope)
         self._scopes.setdefault(unit, set()).add(enforcement.id)
         return touched | {unit}
+
+    def check_notice(self, enforcement: Enforcement) -> None:
+        """Raises HoldfastError where visitors could not be told of a block, wherever they meet it: what
+        cannot be shown must not be stored either."""
+        met = replace(enforcement, scope=HostScope("met.invalid"))
+        block_facts(met.scope, [met], {}, {}, self.provider)
 
     def drop_enforcement(self, identifier: str) -> set[Unit]:
         enforcement = self.enforcements.pop(identifier, None)

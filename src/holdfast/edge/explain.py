@@ -123,6 +123,8 @@ def _of_block(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "reason", str(block["ground"])
     yield "by", str(block["by"])
     yield "in force", f"since {_iso(block['since'])}, until {_iso(block['until'])}"
+    if block.get("index") is not None:
+        yield "record", f"entry {block['index']} of the public log"
 
 
 def _iso(text: str) -> str:
@@ -194,7 +196,7 @@ def _of_attack(attack: Attack, *, is_whole: bool) -> Iterator[tuple[str, str]]:
 def _remedies(made: Explanation) -> Iterator[str]:
     record = made.mitigation
     if made.kind == "block":
-        yield f"lift it: holdfast unblock {made.id}"
+        yield f"lift it: holdfast unblock {made.id} --by 'NAME, ROLE' --reason TEXT"
         return
     if made.kind == "attack":
         yield f"the whole story, with a plot: holdfast attack show {made.id}"

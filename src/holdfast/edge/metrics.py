@@ -87,6 +87,7 @@ EDGE_GAUGES: tuple[tuple[str, str, Callable[[Snapshot], float]], ...] = (
     ("holdfast_in_step", "1 while HAProxy holds what it should.", lambda each: float(not each.trouble)),
     ("holdfast_epoch", "The last change that was read back.", lambda each: each.epoch),
     ("holdfast_blocks", "Blocks in force.", lambda each: each.blocks),
+    ("holdfast_blocks_withheld", "Stored blocks whose proof fails.", lambda each: each.withheld),
     ("holdfast_bans", "Sources banned.", lambda each: each.bans),
     ("holdfast_mitigations", "Mitigations in force.", lambda each: each.mitigations),
     (

@@ -10,6 +10,7 @@ from holdfast.edge.dataplane import answers
 from holdfast.edge.dataplane.commands import Places
 from holdfast.edge.dataplane.picture import META, ORDER, Maps, Picture
 from holdfast.edge.dataplane.render import HOP, SAMPLES
+from holdfast.edge.dataplane.rules import PUBLIC
 from holdfast.edge.dataplane.runtime import Runtime
 
 
@@ -34,7 +35,8 @@ async def read_picture(runtime: Runtime, places: Places, maps: Iterable[str] = O
     picture = await read_maps(runtime, places, maps)
     limits = answers.server_limits(await runtime.scan("show stat -1 4 -1"))
     servers = answers.server_states(await runtime.scan("show servers state"), limits)
-    picture.servers = {key: server for key, server in servers.items() if key[0] not in (HOP, SAMPLES)}
+    ours = (HOP, SAMPLES, PUBLIC)
+    picture.servers = {key: server for key, server in servers.items() if key[0] not in ours}
     listed = await runtime.scan(f"show ssl crt-list -n {places.certificate_list}")
     picture.certificates = answers.certificate_list(listed)
     names = answers.certificate_names(await runtime.scan("show ssl cert"))

@@ -14,8 +14,8 @@ from holdfast.edge.agent import Edge
 from holdfast.edge.dataplane.reasons import LIMITS
 from holdfast.edge.explain import Explanation, explanation_document
 from holdfast.edge.shield_status import attack_row
-from holdfast.edge.store import dump_enforcement
 from holdfast.model.answer_id import CEILING, CHALLENGE, FORMS, AnswerId, parse_answer_id, parse_id
+from holdfast.model.enforcement import dump_enforcement
 from holdfast.model.errors import HoldfastError, error
 from holdfast.shield.attack import Attack
 from holdfast.shield.mitigation_record import MitigationRecord
@@ -89,7 +89,13 @@ class RecordAdmin:
         """A block, an attack or a mitigation by its id alone."""
         block = self._edge.desired.enforcements.get(identifier)
         if block is not None:
-            told = {**dump_enforcement(block), "scope": str(block.scope), "status": block.status}
+            index = self._edge.releases.indices.get(identifier)
+            told = {
+                **dump_enforcement(block),
+                "scope": str(block.scope),
+                "status": block.status,
+                "index": index,
+            }
             return Explanation(identifier, "block", block=told)
         attack = await self._attack_of(identifier)
         if attack is not None:

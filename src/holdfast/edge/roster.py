@@ -1,7 +1,7 @@
-"""Which sites, blocks and bans there are on this edge, and which number and slot each site has: from the
-file, the store and a running HAProxy to desired state, and back when a change cannot be had.
+"""Which sites and bans there are on this edge, and which number and slot each site has: from the file, the
+store and a running HAProxy to desired state, and back when a change cannot be had.
 
-Every change is stored first: what cannot be stored is not done.
+Every change is stored first: what cannot be stored is not done. Not here: blocks (``releases``).
 """
 
 from __future__ import annotations
@@ -50,8 +50,6 @@ class Roster:
             if until.isdigit() and int(until) > now.timestamp():
                 with contextlib.suppress(HoldfastError):
                     self.desired.put_cleared(parse_network(source), datetime.fromtimestamp(int(until), UTC))
-        for enforcement in self._store.enforcements():
-            self.desired.put_enforcement(enforcement)  # what is over is found by whoever keeps the time
         sites = self._sites(configuration)
         ids = self._store.renumber(
             self._store.numbered() - sites.keys(), [(site.name, site.customer) for site in sites.values()]

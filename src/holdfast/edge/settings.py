@@ -106,9 +106,34 @@ class ProviderSettings(Strict):
 
     name: str = Field(default="The operator of this edge", description="Shown on the block page.")
     url: str = Field(default="https://provider.invalid/", description="The provider's home page.")
-    statement: str = Field(default="", description="Public statements; {id} stands for the decision's id.")
-    record: str = Field(default="", description="Public record of a decision; {id} as above.")
+    statement: str = Field(
+        default="",
+        description="Public statements; {id} stands for a decision's id. Default: pages of the edge itself.",
+    )
+    record: str = Field(default="", description="Public record of a decision; {id} and default as above.")
     appeal: str = Field(default="", description="Where an appeal is lodged; {id} as above.")
+
+
+class LedgerSettings(Strict):
+    """``[ledger]``: the public record, without which nothing is blocked."""
+
+    key: str | None = Field(
+        default=None, description="Verifier key of the log; blocks that are not in it are not put in force."
+    )
+    witnesses: list[str] = Field(
+        default=[],
+        description="Verifier keys of those who countersign the log; URL=KEY where this machine asks them.",
+    )
+    quorum: int | None = Field(
+        default=None, ge=0, description="So many of them must have; default: more than half."
+    )
+    directory: str | None = Field(
+        default=None, description="The log, where this machine keeps it ('holdfast ledger init' makes one)."
+    )
+    grounds: str | None = Field(default=None, description="TOML file of the grounds that a block may cite.")
+    listen: str = Field(
+        default="127.0.0.1:9465", description="Address of the public pages: statements, proofs, the log."
+    )
 
 
 class OriginSettings(Strict):
@@ -197,6 +222,7 @@ class Settings(Strict):
 
     edge: EdgeSettings = EdgeSettings()
     provider: ProviderSettings = ProviderSettings()
+    ledger: LedgerSettings = LedgerSettings()
     alerts: AlertSettings = AlertSettings()
     sites: list[SiteSettings] = Field(default=[])
 

@@ -93,6 +93,8 @@ class Snapshot:
     leaving: int
     """Workers that still finish connections from before a reload."""
     blocks: int
+    withheld: int
+    """Blocks that are stored and not in force: their proof fails."""
     bans: int
     commands: int
     refused: int
@@ -148,6 +150,7 @@ async def take_snapshot(edge: Edge) -> Snapshot:
         reloads=edge.reloads,
         leaving=len(edge.processes.leaving),
         blocks=len(edge.desired.enforcements),
+        withheld=len(edge.releases.withheld),
         bans=len(edge.desired.bans),
         commands=counts["commands"],
         refused=counts["refused"],
@@ -280,6 +283,8 @@ def as_table(snapshot: Snapshot) -> str:
     if attacked:
         text += ["", *attacked]
     text += ["", *_edge_lines(snapshot)]
+    if snapshot.withheld:
+        text.append(f"Blocks recorded here and NOT IN FORCE: {snapshot.withheld}; 'holdfast blocks' says why")
     if snapshot.trouble:
         text.append(f"Not yet as it should be: {snapshot.trouble}")
     return "\n".join(text)

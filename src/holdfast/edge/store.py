@@ -1,8 +1,9 @@
-"""What an edge must remember across restarts: numbers of sites and customers, enforcements, sites that
+"""What an edge must remember across restarts: numbers of sites and customers, releases of blocks, sites that
 were given to it at run time. SQLite in the state directory; no client address is ever stored.
 
 Numbers are never reused: a site that comes back gets a new one, so that whatever still lingers under the
-old number (a hostname not yet swept up, a counter) cannot become part of it.
+old number (a hostname not yet swept up, a counter) cannot become part of it. Releases are never forgotten:
+they are public records, and one that was lifted must not come back.
 """
 
 from __future__ import annotations
@@ -11,22 +12,59 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from holdfast.edge.dataplane.facts import SiteId
+from holdfast.edge.release import Release
 from holdfast.edge.secret import read_secret
-from holdfast.model.enforcement import CustomerScope, Enforcement, HostScope, PathScope, Scope, SiteScope
-from holdfast.model.errors import error
+from holdfast.model.enforcement import dump_enforcement, load_enforcement
+from holdfast.model.errors import HoldfastError, error
+from holdfast.model.record import stamp
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS customers (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS sites (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS documents (name TEXT PRIMARY KEY, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS enforcements (id TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS releases (
+    id TEXT PRIMARY KEY, body TEXT NOT NULL, entry BLOB NOT NULL, proof TEXT NOT NULL,
+    statement TEXT NOT NULL, number INTEGER, lifted TEXT
+);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_FILE = "edge.db"
+_RELEASES = "SELECT id, body, entry, proof, statement, number, lifted FROM releases"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A release as the database holds it: whether it is to be believed is for others to check."""
+
+    id: str
+    body: str
+    """The enforcement, JSON."""
+    entry: bytes
+    proof: str
+    """'' for a block from before proofs were asked for."""
+    statement: str
+    index: int | None
+    """Of the entry in the log, as it was found when the release was taken."""
+    lifted: str | None
+    """When (``model.record.stamp``), if it was."""
+
+    def read(self) -> Release:
+        """The release. Raises HoldfastError where this is none."""
+        # SQLite keeps what it is given, of whatever type.
+        values: tuple[object, ...] = (self.entry, self.body, self.proof, self.statement)
+        if [type(each) for each in values] == [bytes, str, str, str]:
+            with suppress(ValueError, RecursionError, HoldfastError):
+                body = json.loads(self.body)
+                enforcement = load_enforcement(body if isinstance(body, dict) else {})
+                if enforcement.id == self.id:
+                    return Release(enforcement, self.entry, self.proof, self.statement)
+        raise error(f"what is stored of block {self.id} cannot be read", "decide and record it anew")
 
 
 class Store:
@@ -37,11 +75,12 @@ class Store:
         self._directory = directory
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._database = sqlite3.connect(directory / "edge.db", isolation_level=None)
+            self._database = sqlite3.connect(directory / _FILE, isolation_level=None)
             # Nobody else writes here. Should someone, half a second is as long as the agent may stand still.
             self._database.executescript(
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=500;" + _SCHEMA
             )
+            self._take_over()
         except (OSError, sqlite3.Error) as refused:
             raise error(
                 f"cannot use the state directory {directory} ({refused})",
@@ -52,6 +91,17 @@ class Store:
 
     def close(self) -> None:
         self._database.close()
+
+    def _take_over(self) -> None:
+        """Blocks from before releases: kept as releases that lack everything else."""
+        tables = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'enforcements'"
+        if self._database.execute(tables).fetchone() is not None:
+            self._database.executescript(
+                "BEGIN IMMEDIATE;"
+                "INSERT OR IGNORE INTO releases SELECT id, body, x'', '', '', NULL, NULL FROM enforcements;"
+                "DROP TABLE enforcements;"
+                "COMMIT;"
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -141,69 +191,41 @@ class Store:
         row = self._database.execute("SELECT body FROM documents WHERE name = ?", (name,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def enforcements(self) -> list[Enforcement]:
-        rows = self._database.execute("SELECT body FROM enforcements ORDER BY id")
-        return [load_enforcement(json.loads(row[0])) for row in rows]
+    def releases(self) -> list[Kept]:
+        """Those that were not lifted; what is over is among them."""
+        return _kept(self._database.execute(f"{_RELEASES} WHERE lifted IS NULL ORDER BY id"))
 
-    def put_enforcement(self, enforcement: Enforcement) -> None:
-        body = json.dumps(dump_enforcement(enforcement))
+    def release(self, identifier: str) -> Kept | None:
+        """The one of this id, lifted or not."""
+        found = _kept(self._database.execute(f"{_RELEASES} WHERE id = ?", (identifier,)))
+        return found[0] if found else None
+
+    def put_release(self, release: Release, index: int) -> None:
+        """Keep a release that has been checked; ``index``: of its entry. One of the same id is replaced."""
+        body = json.dumps(dump_enforcement(release.enforcement))
+        row = (release.enforcement.id, body, release.entry, release.proof, release.statement, index, None)
         with self._transaction() as database:
-            database.execute("INSERT OR REPLACE INTO enforcements VALUES (?, ?)", (enforcement.id, body))
+            database.execute("INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
-    def drop_enforcement(self, identifier: str) -> None:
+    def lift_release(self, identifier: str, moment: datetime) -> None:
+        """It has been lifted, and does not come back."""
         with self._transaction() as database:
-            database.execute("DELETE FROM enforcements WHERE id = ?", (identifier,))
+            database.execute("UPDATE releases SET lifted = ? WHERE id = ?", (stamp(moment), identifier))
 
 
-def dump_enforcement(enforcement: Enforcement) -> dict[str, object]:
-    """An enforcement as JSON; ``load_enforcement`` is the inverse."""
-    return {
-        "id": enforcement.id,
-        "scope": _dump_scope(enforcement.scope),
-        "ground": enforcement.ground,
-        "since": enforcement.since.isoformat(),
-        "until": enforcement.until.isoformat(),
-        "by": enforcement.by,
-        "authority": enforcement.authority,
-    }
+def all_releases(directory: Path) -> list[Kept]:
+    """Every release that was ever taken, over a connection of its own: for any thread. Raises
+    HoldfastError."""
+    try:
+        with closing(
+            sqlite3.connect(f"{directory.absolute().as_uri()}/{_FILE}?mode=ro", uri=True)
+        ) as database:
+            return _kept(database.execute(f"{_RELEASES} ORDER BY id"))
+    except sqlite3.Error as refused:
+        raise error(
+            f"the state directory {directory} cannot be read ({refused})", "let the agent read it"
+        ) from refused
 
 
-def load_enforcement(body: dict[str, object]) -> Enforcement:
-    """The inverse of ``dump_enforcement``; raises KeyError or ValueError for anything else."""
-    scope = body["scope"]
-    if not isinstance(scope, list):
-        raise ValueError("an enforcement's scope is a list")
-    return Enforcement(
-        id=str(body["id"]),
-        scope=_load_scope([str(part) for part in scope]),
-        ground=str(body["ground"]),
-        since=datetime.fromisoformat(str(body["since"])),
-        until=datetime.fromisoformat(str(body["until"])),
-        by=str(body["by"]),
-        authority=str(body["authority"]),
-    )
-
-
-def _dump_scope(scope: Scope) -> list[str]:
-    match scope:
-        case CustomerScope(customer):
-            return ["customer", customer]
-        case SiteScope(site):
-            return ["site", site]
-        case HostScope(hostname):
-            return ["hostname", hostname]
-        case PathScope(site, prefix):
-            return ["path", site, prefix]
-
-
-def _load_scope(parts: list[str]) -> Scope:
-    match parts:
-        case ["customer", customer]:
-            return CustomerScope(customer)
-        case ["site", site]:
-            return SiteScope(site)
-        case ["hostname", hostname]:
-            return HostScope(hostname)
-        case ["path", site, prefix]:
-            return PathScope(site, prefix)
-    raise ValueError(f"unknown scope {parts}")
+def _kept(rows: Iterable[tuple[str, str, bytes, str, str, int | None, str | None]]) -> list[Kept]:
+    return [Kept(*row) for row in rows]

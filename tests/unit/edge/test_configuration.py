@@ -7,11 +7,19 @@ from pathlib import Path
 import pytest
 
 from holdfast.edge.configuration import Configuration, parse_configuration
+from holdfast.edge.release import Trust
+from holdfast.ledger.note import COSIGNATURE, ED25519, SignerKey, VerifierKey
 from holdfast.model.errors import HoldfastError
 from holdfast.model.site import Https, Protocol, Service
 from tests.feature.lab import write_certificate
 
 EDGE = '[edge]\nhttp = ["127.0.0.1:18080"]\nhttps = ["127.0.0.1:18443"]\nrun_dir = "/dev/shm/unused"\n'
+LOG = SignerKey("log.test", ED25519, b"l" * 32).verifier
+WITNESSES = [SignerKey(f"w{number}.test", COSIGNATURE, bytes([number]) * 32).verifier for number in range(3)]
+TWIN = VerifierKey("w9.test", COSIGNATURE, WITNESSES[0].public)
+"""Another name for the same key."""
+OWN = VerifierKey("w8.test", COSIGNATURE, LOG.public)
+FALSE_ID = str(LOG).replace(LOG.key_id.hex(), "00000000")
 ORIGIN = '[[sites.origins]]\naddress = "192.0.2.10"\n'
 
 
@@ -81,6 +89,20 @@ def test_a_whole_site_is_understood(tmp_path: Path) -> None:
         (EDGE + a_site("service = 'tcp'\n[sites.limits]\nqueue = 5\nburst = 1"), "remove burst"),
         ("[edge]\nproxies = ['192.0.2.1/24']", "edge.proxies"),
         ("[edge]\nforwarders = ['nonsense']", "'nonsense' is not a network"),
+        ("[ledger]\nkey = 'nonsense'", "holdfast.toml:2: ledger.key: this is no verifier key"),
+        (
+            f"[ledger]\nkey = '{LOG}x'",
+            "ledger.key: the verifier key of log.test is not spelled right; copy",
+        ),
+        (f"[ledger]\nkey = '{FALSE_ID}'", "the id in the verifier key of log.test is not that of the key"),
+        (f"[ledger]\nkey = '{WITNESSES[0]}'", "the key w0.test is not that of a log; write the one of a log"),
+        (f"[ledger]\nwitnesses = ['{LOG}']", "ledger.witnesses: the key log.test is not that of a witness"),
+        (f"[ledger]\nkey = '{LOG}'\nwitnesses = ['{OWN}']", "a log is no witness of itself; name"),
+        (f"[ledger]\nwitnesses = ['{WITNESSES[0]}', '{TWIN}']", "a witness is there twice; remove one"),
+        (f"[ledger]\nwitnesses = ['{WITNESSES[0]}']\nquorum = 2", "2 witnesses must have signed, and 1 are"),
+        ("[ledger]\nquorum = 1", "ledger.quorum: 1 witnesses must have signed, and 0 are named; name more"),
+        ("[ledger]\nquorum = -1", "ledger.quorum"),
+        ("[ledger]\nlisten = '9465x'", "ledger.listen: '9465x' is no address to listen at"),
         (EDGE + a_site(origin=""), "sites[1].origins"),
         (EDGE + a_site(origin='[[sites.origins]]\naddress = "example.org"\n'), "is not an IP address"),
         (EDGE + a_site(origin=ORIGIN + 'server_name = "o.test"\n'), "only make sense with TLS"),
@@ -124,3 +146,25 @@ def test_a_certificate_that_does_not_fit_is_told(tmp_path: Path) -> None:
     (tmp_path / "noise.pem").write_text("noise")
     (found,) = mistakes(EDGE + a_site("certificate = 'noise.pem'"), tmp_path)
     assert "holds no certificate" in found
+
+
+def test_where_the_provider_publishes_nowhere_the_edge_does(tmp_path: Path) -> None:
+    assert parse("[edge]", tmp_path).provider.statement == ""
+    text = f"[ledger]\nkey = '{LOG}'\n[provider]\nrecord = 'https://p.example/{{id}}'"
+    provider = parse(text, tmp_path).provider
+    assert provider.statement == "/.well-known/holdfast/public/statements/{id}"
+    assert (provider.record, provider.appeal) == ("https://p.example/{id}", "")
+
+
+def test_whose_record_counts_is_understood(tmp_path: Path) -> None:
+    nothing = parse("[edge]", tmp_path).ledger
+    assert (nothing.trust, nothing.directory, nothing.grounds) == (Trust(), None, None)
+    assert str(nothing.listen) == "127.0.0.1:9465"
+    names = ", ".join(f"'{each}'" for each in WITNESSES)
+    text = f"[ledger]\nkey = '{LOG}'\nwitnesses = [{names}]\ndirectory = 'log'\ngrounds = 'grounds.toml'\n"
+    ledger = parse(text + "listen = '[::1]:9999'", tmp_path).ledger
+    assert ledger.trust == Trust(LOG, tuple(WITNESSES), 2), "more than half of them"
+    assert (ledger.directory, ledger.grounds) == (tmp_path / "log", tmp_path / "grounds.toml")
+    assert str(ledger.listen) == "[::1]:9999"
+    for number in (0, 3):
+        assert parse(f"{text}quorum = {number}", tmp_path).ledger.trust.quorum == number

@@ -17,8 +17,7 @@ from holdfast.edge.explain import (
     explanation_document,
     read_explanation,
 )
-from holdfast.edge.store import dump_enforcement
-from holdfast.model.enforcement import Enforcement, SiteScope
+from holdfast.model.enforcement import Enforcement, SiteScope, dump_enforcement
 from holdfast.model.mitigation import Action
 from holdfast.shield.mitigation_record import MitigationRecord
 from tests.unit.shield.recorded import ATTACK, FIRST, mitigation, mitigation_record, record
@@ -38,6 +37,7 @@ BLOCK: dict[str, Any] = {
     ),
     "scope": "site shop",
     "status": 403,
+    "index": 7,
 }
 
 
@@ -141,6 +141,7 @@ def test_a_block_leads_to_who_decided() -> None:
     assert "what:       a block of site shop, answered 403" in told
     assert "by:         duty officer" in told
     assert "in force:   since 2023-11-14 22:13:20 UTC, until 2023-11-14 23:13:20 UTC" in told
+    assert "entry 7 of the public log" in told
     assert f"lift it: holdfast unblock {BLOCK['id']}" in told
     assert "on demand of the court" in text("x", "block", block={**BLOCK, "authority": "the court"})
 

@@ -211,6 +211,7 @@ def _page(status: int, language: str, words: Words) -> str:
         language=language,
         direction=words.direction,
         style=STYLE,
+        shield=SHIELD,
         status=status,
         heading=words.heading[legal],
         kind=words.kind[legal],
@@ -316,6 +317,13 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 """The header to send with every block page: its one inline style, links, and nothing else."""
 
+SHIELD: Final = (
+    '<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" '
+    'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">'
+    '<path d="M12 2.5l8 3v6c0 5-3.4 8.4-8 10-4.6-1.6-8-5-8-10v-6zM8.5 12h7"/></svg>'
+)
+"""The sign of all pages about a block."""
+
 # No blank inside <nav>: it must be :empty when it has no link.
 _HTML: Final = """\
 <!doctype html>
@@ -327,10 +335,7 @@ _HTML: Final = """\
 <title>{heading} ({status})</title>
 <style>{style}</style>
 <main>
-<p class="kind"><svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" \
-stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">\
-<path d="M12 2.5l8 3v6c0 5-3.4 8.4-8 10-4.6-1.6-8-5-8-10v-6zM8.5 12h7"/></svg>\
-<span>{kind} · <bdi dir="ltr">{status}</bdi></span></p>
+<p class="kind">{shield}<span>{kind} · <bdi dir="ltr">{status}</bdi></span></p>
 <h1>{heading}</h1>
 <p class="lede">{lede}</p>
 <p class="soft">{everyone}</p>

@@ -18,10 +18,27 @@ from holdfast.edge.dataplane.origin_page import origin_page
 from holdfast.edge.dataplane.pages import LANGUAGES, block_page
 from holdfast.edge.dataplane.picture import META, ORDER, Maps, Picture, Server
 from holdfast.edge.dataplane.reasons import COUNTERS, Refusal
-from holdfast.edge.dataplane.rules import ANSWERS, PASS_STEPS, SITE_STEPS, WEB_STEPS, Context, Step
+from holdfast.edge.dataplane.rules import (
+    ANSWERS,
+    PASS_STEPS,
+    PUBLIC,
+    PUBLIC_STEPS,
+    SITE_STEPS,
+    WEB_STEPS,
+    Context,
+    Step,
+)
 from holdfast.edge.dataplane.rules.challenge import EARNED_SECONDS
 from holdfast.edge.dataplane.rules.connection import CONNECTION_SECONDS
 from holdfast.edge.dataplane.rules.context import HOP_ID
+from holdfast.edge.dataplane.rules.public import (
+    CACHE,
+    CACHE_LINES,
+    READER_SECONDS,
+    READERS,
+    public_lines,
+    public_server,
+)
 from holdfast.edge.dataplane.rules.sampling import LUA, RING, sample_log, sample_ring
 from holdfast.edge.dataplane.rules.shield import CEILING_SECONDS
 from holdfast.edge.dataplane.slots import slot_names
@@ -64,6 +81,8 @@ class Frame:
     """Networks that speak the PROXY protocol."""
     forwarders: tuple[str, ...] = ()
     """Networks whose ``X-Forwarded-For`` is believed."""
+    public: str | None = None
+    """Where the public pages are served on this machine, such as ``127.0.0.1:9465``; None: they are not."""
 
     @property
     def change_socket(self) -> str:
@@ -132,6 +151,7 @@ def configuration(frame: Frame, picture: Picture) -> str:
         watch_only=frame.watch_only,
         proxies=frame.proxies,
         forwarders=frame.forwarders,
+        public=frame.public is not None,
     )
     sections = [
         _global(frame),
@@ -145,6 +165,7 @@ def configuration(frame: Frame, picture: Picture) -> str:
             context,
         ),
         *(_section(f"backend {name} from {HTTP}", [], steps, context) for name, steps in ANSWERS.items()),
+        *_public(frame, context),
         _tables(frame),
         _samples(frame),
         _unused(frame),
@@ -291,6 +312,17 @@ def _tables(frame: Frame) -> str:
     }
     return "\n".join(
         _block(f"backend {name} from {COMMON}", [f"stick-table {each}"]) for name, each in tables.items()
+    )
+
+
+def _public(frame: Frame, context: Context) -> Iterator[str]:
+    if frame.public is None:
+        return
+    readers = f"type ipv6 size 10k expire {3 * READER_SECONDS}s store gpc0,gpc0_rate({READER_SECONDS}s)"
+    yield _block(f"cache {CACHE}", CACHE_LINES)
+    yield _block(f"backend {READERS} from {COMMON}", [f"stick-table {readers}"])
+    yield _section(
+        f"backend {PUBLIC} from {HTTP}", public_lines(), PUBLIC_STEPS, context, public_server(frame.public)
     )
 
 

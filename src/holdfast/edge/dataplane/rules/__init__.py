@@ -18,6 +18,7 @@ from holdfast.edge.dataplane.rules.connection import (
 from holdfast.edge.dataplane.rules.context import Context, Step
 from holdfast.edge.dataplane.rules.enforcement import (
     BLOCKED,
+    PUBLIC,
     blocked_rules,
     enforcement_rules,
     suspicion_rules,
@@ -33,6 +34,7 @@ from holdfast.edge.dataplane.rules.gateway import (
 from holdfast.edge.dataplane.rules.limits import busy_rules, leave_rules, rate_rules, watch_rules
 from holdfast.edge.dataplane.rules.origin import open_rules, origin_rules, route_rules, signing_rules
 from holdfast.edge.dataplane.rules.passthrough import passthrough_rules
+from holdfast.edge.dataplane.rules.public import public_rules
 from holdfast.edge.dataplane.rules.sampling import sampling_rules, tls_rules
 from holdfast.edge.dataplane.rules.shield import (
     CHALLENGE,
@@ -95,10 +97,13 @@ ANSWERS: dict[str, tuple[Step, ...]] = {
 }
 """Backends that answer in place of a site's slot, so that no other request passes their rules."""
 
+PUBLIC_STEPS: tuple[Step, ...] = (("what is public, and who may take how much", public_rules),)
+"""The backend of the public pages, where there are some."""
+
 PASS_STEPS: tuple[Step, ...] = (
     ("connection: sources that are banned, or take too much", tls_connection_rules),
     ("sni: sites of service tcp, blocked ones refused", passthrough_rules),
 )
 """The path of a connection to the TLS port, before TLS."""
 
-__all__ = ["ANSWERS", "PASS_STEPS", "SITE_STEPS", "WEB_STEPS", "Context", "Step"]
+__all__ = ["ANSWERS", "PASS_STEPS", "PUBLIC", "PUBLIC_STEPS", "SITE_STEPS", "WEB_STEPS", "Context", "Step"]

@@ -31,6 +31,8 @@ class Context:
     """Networks that speak the PROXY protocol."""
     forwarders: tuple[str, ...] = ()
     """Networks whose ``X-Forwarded-For`` is believed."""
+    public: bool = False
+    """Statements are served here."""
 
     @property
     def secure(self) -> str:

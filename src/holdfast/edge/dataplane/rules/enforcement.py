@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdfast.edge.dataplane.own_path import PUBLIC_PATH
 from holdfast.edge.dataplane.pages import CONTENT_SECURITY_POLICY, LANGUAGES, RECORD_FIELDS
 from holdfast.edge.dataplane.picture import Flag, Maps
 from holdfast.edge.dataplane.reasons import Reason
 from holdfast.edge.dataplane.rules.context import Context
+from holdfast.edge.dataplane.rules.language import language_rule
 
 DECODED = "regsub(%3f,%253f,ig),url_dec"
 """A path with all but ``?`` decoded: see ``_path_rules``."""
@@ -64,16 +66,29 @@ MORE: Final = "{ var(txn.more) -m found }"
 """The site has more than a mitigation: a block, or an allow list."""
 BLOCKED: Final = "blocked"
 """The backend of what is blocked."""
+PUBLIC: Final = "public"
+"""The backend of the public pages, which every host with a block has below ``PUBLIC_PATH``."""
 
 
 def enforcement_rules(context: Context) -> list[str]:
-    """Is the customer, the site, the hostname or the path blocked? Then the block page, and no more."""
+    """Is the customer, the site, the hostname or the path blocked? Then the block page, and no more; but the
+    statement that it links to is there for everybody, and where only a part of a site is blocked, too."""
     found = "if { var(txn.blk) -m found }"
     return [
         *block_rules(context, "http-request", "txn", "host", _HIT),
         *_path_rules(context),
+        *(_public_rules() if context.public else []),
         f"http-request set-var(txn.slot) str({BLOCKED}) {found}",
         f"http-request allow {found}",
+    ]
+
+
+def _public_rules() -> list[str]:
+    asked = f"{{ path_beg {PUBLIC_PATH} }} {{ method GET HEAD }}"
+    return [
+        f"http-request set-var(txn.slot) str({PUBLIC}) if {{ var(txn.blk) -m found }} {asked}"
+        f" or {{ var(txn.pathq) -m found }} {asked}",
+        f"http-request allow if {{ var(txn.slot) -m str {PUBLIC} }}",
     ]
 
 
@@ -121,14 +136,9 @@ def _page_rules(context: Context) -> list[str]:
     provider = f"var(txn.rec),field({field_of('provider_url')},|),regsub(&#x27;,\\\\',g),regsub(&amp;,&,g)"
     blocked_by = f'hdr Link "<%[{provider}]>; rel=\\"blocked-by\\""'
     policy = f'hdr Content-Security-Policy "{CONTENT_SECURITY_POLICY}" hdr Referrer-Policy no-referrer'
-    known = ";".join(LANGUAGES)
     lines = [
         "http-request deny deny_status 403 if !{ var(txn.rec) -m found }",
-        # A region (de-AT) counts as its language: HAProxy compares whole tags only. It stops reading at
-        # "q=0,", so what a visitor does not want is taken out before.
-        "http-request set-var(txn.lang) \"req.fhdr(accept-language),lower,regsub('-[^,;]*',,g),"
-        "regsub('[^,]*; *q=0,',,g),"
-        f'language({known},{LANGUAGES[0]})"',
+        language_rule(),
     ]
     document = f'lf-string "%[var(txn.blk),map({context.places.map(Maps.BLOCK_PROBLEMS)})]"'
     for status, condition in ((451, f" {legal}"), (403, "")):
