@@ -27,7 +27,7 @@ class Drafts:
         path = self._path(draft.kind, draft.id)
         beside = path.with_suffix(f".{secrets.token_hex(4)}.new")
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make()
             with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(dump_draft(draft))
                 file.flush()
@@ -70,7 +70,7 @@ class Drafts:
         append it. Raises HoldfastError where another is at it."""
         path = self._path("lock", identifier).with_suffix("")
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make()
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as refused:
             raise self._refusal(refused) from refused
@@ -79,6 +79,11 @@ class Drafts:
             yield
         finally:
             os.close(descriptor)
+
+    def _make(self) -> None:
+        """The state directory above it is the agent's, and may not be there yet: nobody else's, either."""
+        for each in (self._directory.parent, self._directory):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _refusal(self, refused: OSError) -> HoldfastError:
         return error(

@@ -102,7 +102,7 @@ PUBLIC_WORDS: Final[dict[str, PublicWords]] = {
         proof=("Proof", "That the entry is in the log. Checked offline."),
         entry_file=("Entry", "The decision, as the log holds it."),
         raw=("Statement as text", "Byte for byte, as it was recorded."),
-        grounds_file=("Grounds file", "For which reasons may be blocked at all."),
+        grounds_file=("Grounds file", "The reasons for which anything may be blocked at all."),
         check="Check it yourself",
         check_save="Save the proof and the entry, and run:",
         check_key="Compare the log’s key in this command with one from a place that you trust: whoever could "
@@ -111,7 +111,7 @@ PUBLIC_WORDS: Final[dict[str, PublicWords]] = {
         "cited:",
         more="More",
         blocks=("All blocks", "Those in force, and those that have ended."),
-        grounds=("Grounds", "For which reasons may be blocked."),
+        grounds=("Grounds", "The reasons for which anything may be blocked."),
         index="Blocks",
         index_lede="Every block of this provider, the latest first. Each has a public statement, and a proof "
         "that it is on the record.",

@@ -16,11 +16,12 @@ from tests.unit.accountable.test_decide import decided
 
 
 def test_only_its_owner_reads_a_decision(tmp_path: Path) -> None:
-    drafts = Drafts(tmp_path / "decisions")
+    drafts = Drafts(tmp_path / "state" / "decisions")
     drafts.put(decided())
-    (file,) = (tmp_path / "decisions").iterdir()
+    (file,) = (tmp_path / "state" / "decisions").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    for folder in (file.parent, tmp_path / "state"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert "Eve" in json.loads(file.read_text())["private"][2]["value"], "kept for an auditor"
 
 
