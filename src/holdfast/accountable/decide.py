@@ -6,6 +6,7 @@ Names are never public: roles are, and commitments to the names. Not here: which
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ LONGEST_REASON: Final = 1_000
 LONGEST_STATEMENT: Final = 64 * 1024
 LONGEST_FACTS: Final = 1024 * 1024
 """Bytes."""
+
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Default_Ignorable_Code_Point, and the blank of Braille."""
 
 Salts = Callable[[], bytes]
 """A new one at each call, of ``ledger.entry.SALT_BYTES`` random bytes."""
@@ -81,8 +88,13 @@ def parse_person(text: str, place: str) -> Person:
 
 
 def check_two(by: Person, approved_by: Person) -> None:
-    """Nobody decides alone. Raises HoldfastError where both are one, however the name is spelt."""
-    if _compared(by.name) == _compared(approved_by.name):
+    """Nobody decides alone. Raises HoldfastError where both are one, however the name is spelt, and where a
+    name stands in the place of a role, for that would be public for ever."""
+    names = {_compared(by.name), _compared(approved_by.name)}
+    for person, place in ((by, "--by"), (approved_by, "--approved-by")):
+        if _compared(person.role) in names:
+            raise error(f"the role {person.role!r} is a name", "write the name first: 'NAME, ROLE'", place)
+    if len(names) == 1:
         raise error(
             f"{by.name!r} cannot approve what {by.name!r} has decided",
             "have somebody else read it, and name them with --approved-by",
@@ -176,8 +188,10 @@ def _private(salts: Salts, **values: str) -> tuple[Disclosure, ...]:
 
 
 def _compared(name: str) -> str:
-    """Without regard to case, blanks and the ways to write one letter (Unicode TR 15, NFKC)."""
-    return folded(unicodedata.normalize("NFKC", name))
+    """Without regard to case, blanks, the ways to write one letter (Unicode TR 15, NFKC), and what nobody can
+    see (TR 44, Default_Ignorable_Code_Point). Letters of other scripts that look alike are not told."""
+    seen = "".join(char for char in unicodedata.normalize("NFKC", name) if not _UNSEEN.fullmatch(char))
+    return folded(unicodedata.normalize("NFKC", folded(seen)))
 
 
 def _check_line(text: str, longest: int, place: str) -> None:

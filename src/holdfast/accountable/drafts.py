@@ -28,6 +28,8 @@ class Drafts:
         beside = path.with_suffix(f".{secrets.token_hex(4)}.new")
         try:
             self._make()
+            for left in self._directory.glob(f"{path.stem}.????????.new"):  # by a kill: it has private fields
+                left.unlink(missing_ok=True)
             with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(dump_draft(draft))
                 file.flush()

@@ -26,9 +26,10 @@ def in_use(drafts: Drafts) -> Draft | None:
 def citable(path: Path, drafts: Drafts, log: OwnLog) -> Grounds:
     """The grounds in the file, which the log has just as they are. Raises HoldfastError where it has not:
     nobody is blocked for a rule that was not public before."""
-    grounds = parse_grounds(read_file(path), str(path))
+    data = read_file(path)  # once: what is compared is what is cited
+    grounds = parse_grounds(data, str(path))
     used = in_use(drafts)
-    if used is None or used.document.encode() != read_file(path):
+    if used is None or used.document.encode() != data:
         published = f"grounds {parse_grounds(used.document.encode()).version}" if used else "no grounds"
         raise error(
             f"{published} were published last, and not version {grounds.version} as it is in {path}",

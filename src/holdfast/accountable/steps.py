@@ -84,9 +84,12 @@ class Office:
                     f"no {kind} {identifier!r} was decided here", "'holdfast blocks' lists them", "id"
                 )
             if kind == BLOCK and (lift := self._drafts.get(LIFT, identifier)) is not None:
-                raise error(f"{identifier} was lifted", go_on(lift) or "decide and record anew", "id")
+                remedy = "decide and record anew" if lift.is_over else go_on(lift)
+                raise error(f"{identifier} was lifted", remedy, "id")
             if draft.step is Step.WITHDRAWN:
                 raise error(f"{identifier} was withdrawn before it was recorded", "decide anew", "id")
+            if kind == LIFT and draft.is_over and identifier in self._edge.blocks():
+                self._edge.lift(identifier)  # it has forgotten: its database was put back from a backup
             if draft.step is Step.IN_FORCE and self._has_been_lost(draft):
                 draft = replace(draft, step=Step.PUBLISHED)
             return self._carry_on(draft)
@@ -96,9 +99,13 @@ class Office:
         returned as such. Raises HoldfastError as ``begin``."""
         with self._drafts.held(lift.id):
             former = self._drafts.get(LIFT, lift.id)
+            if former is not None and not former.is_over:
+                raise error(f"{lift.id} is being lifted", go_on(former), "id")
+            if former is not None and lift.id in self._edge.blocks():
+                raise error(f"{lift.id} was lifted, and is there again", go_on(former), "id")
             if former is not None:
-                state = f"was lifted (entry {former.index})" if former.is_over else "is being lifted"
-                raise error(f"{lift.id} {state}", go_on(former) or "'holdfast blocks' lists the others", "id")
+                state = f"was lifted (entry {former.index})"
+                raise error(f"{lift.id} {state}", "'holdfast blocks' lists the others", "id")
             block = self._drafts.get(BLOCK, lift.id)
             if block is None:
                 if lift.id not in self._edge.blocks():
@@ -161,7 +168,10 @@ class Office:
         return draft.onward()
 
     def _lift(self, draft: Draft) -> Draft:
-        if draft.id in self._edge.blocks():  # else a kill has come between, or it never was in force
+        block = self._drafts.get(BLOCK, draft.id)
+        # What edges do not list may have been released all the same, or be stored there: it must not come.
+        is_open = block is not None and not self._is_over(block)
+        if is_open or draft.id in self._edge.blocks():
             self._edge.lift(draft.id)
         return draft.onward()
 
@@ -183,7 +193,9 @@ def pending(drafts: Iterable[Draft], in_force: Collection[str] | None, now: date
     lifted = {each.id for each in known if each.kind == LIFT}
     found = []
     for each in known:
-        if each.kind != BLOCK:
+        if each.kind == LIFT and each.is_over:
+            waits = each.id in (in_force or ())  # an edge has forgotten that it was lifted
+        elif each.kind != BLOCK:
             waits = not each.is_over
         elif each.id in lifted or each.step is Step.WITHDRAWN or each.id in (in_force or ()):
             waits = False
@@ -211,6 +223,7 @@ def standing(draft: Draft) -> str:
         (LIFT, Step.ASKED): "to be lifted, and may still be in force",
         (LIFT, Step.LIFTED): "lifted, and that is not recorded",
         (LIFT, Step.RECORDED): f"lifted, and that is recorded ({entry}) but not published",
+        (LIFT, Step.PUBLISHED): f"lifted on the public record ({entry}), and in force here again",
         (GROUNDS, Step.DRAFTED): "not recorded",
         (GROUNDS, Step.RECORDED): f"recorded ({entry}), not published",
         (GROUNDS, Step.PUBLISHED): f"on the public record ({entry}), and not in use",
@@ -225,7 +238,7 @@ def standing(draft: Draft) -> str:
 
 def go_on(draft: Draft) -> str:
     """What to do next, in words; '' where nothing is left."""
-    if draft.is_over and draft.step is not Step.IN_FORCE:
+    if draft.step in (Step.IN_USE, Step.WITHDRAWN):
         return ""
     command = {BLOCK: "block --resume", LIFT: "unblock --resume", GROUNDS: "grounds publish --resume"}
     return f"go on with: holdfast {command[draft.kind]} {draft.id}"

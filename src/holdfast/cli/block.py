@@ -216,8 +216,8 @@ def _text(path: Path, longest: int, place: str) -> str:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise error(f"{text!r} is no time", "write it like 2026-12-24T18:00:00Z", "--until") from None
-    if moment.tzinfo is None:
-        raise error(f"{text!r} does not say its time zone", "end it in Z for UTC", "--until")
-    return moment.astimezone(UTC)
+    raise error(f"{text!r} does not say its time zone", "end it in Z for UTC", "--until")

@@ -54,6 +54,8 @@ class Releases:
                     continue
                 # It had begun when it was stored: a clock that is behind at a start must not undo it.
                 index = check(release, trust, max(now, release.enforcement.since))
+                # The provider's own texts may have grown since: what no page can carry ends no start.
+                self._desired.check_notice(release.enforcement)
             except HoldfastError as wrong:
                 units |= self._withhold(kept, str(wrong))
             else:
@@ -68,7 +70,7 @@ class Releases:
             enforcement = None
         scope = str(enforcement.scope) if enforcement else "unknown"
         log.error(
-            "A BLOCK IS NOT IN FORCE: its proof fails, and the site stays open",
+            "A BLOCK IS NOT IN FORCE: it does not hold, and the site stays open",
             id=kept.id,
             scope=scope,
             why=why,
@@ -111,13 +113,16 @@ class Releases:
 
     def lift(self, identifier: str, now: datetime) -> tuple[set[Unit], str]:
         """End a block before its time: the units touched, and when it was lifted (``model.record.stamp``),
-        which for one that was lifted before is then. Raises HoldfastError where there is none to lift."""
+        which for one that was lifted before is then. One that is stored and not in force (a clock that was
+        ahead has ended it) is lifted, too, or the next start would bring it back; of one that never came here
+        it is remembered that it must not. Raises HoldfastError where it has come to its end."""
         kept = self._store.release(identifier)
         if kept is None:
-            raise error(f"there is no block {identifier!r}", "'holdfast blocks' lists them")
+            self._store.refuse_release(identifier, now)
+            return set(), stamp(now)
         if kept.lifted is not None:
             return _units(kept), kept.lifted
-        if identifier not in self._desired.enforcements and identifier not in self.withheld:
+        if identifier not in self._desired.enforcements and _is_over(kept, now):
             raise error(f"block {identifier} has come to its end", "there is nothing to lift")
         self._store.lift_release(identifier, now)
         self._forget(identifier)
@@ -137,6 +142,14 @@ class Releases:
     def _forget(self, identifier: str) -> None:
         self.withheld.pop(identifier, None)
         self.indices.pop(identifier, None)
+
+
+def _is_over(kept: Kept, now: datetime) -> bool:
+    """What cannot be read has no end."""
+    try:
+        return kept.read().enforcement.until <= now
+    except HoldfastError:
+        return False
 
 
 def _units(kept: Kept) -> set[Unit]:

@@ -212,6 +212,12 @@ class Store:
         with self._transaction() as database:
             database.execute("UPDATE releases SET lifted = ? WHERE id = ?", (stamp(moment), identifier))
 
+    def refuse_release(self, identifier: str, moment: datetime) -> None:
+        """One that never came here has been lifted, and does not come."""
+        row = (identifier, "", b"", "", "", None, stamp(moment))
+        with self._transaction() as database:
+            database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
 
 def all_releases(directory: Path) -> list[Kept]:
     """Every release that was ever taken, over a connection of its own: for any thread. Raises

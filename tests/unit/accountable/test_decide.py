@@ -119,7 +119,13 @@ def test_what_may_not_be_decided_is_refused_with_a_reason(changed: dict[str, Any
     assert expected in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["Ada Example", "ada  EXAMPLE", " Ada\u00a0Example", "\uff21da Example"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Ada Example", "ada  EXAMPLE", " Ada\u00a0Example", "\uff21da Example"),
+        *("Ada\ufe0f Example", "Ada E\u034fxample", "Ada\u3164 Example", "Ada Example\u2800"),
+    ],
+)
 def test_nobody_approves_what_they_decided(name: str) -> None:
     """However the name is spelt, and in whichever role."""
     with pytest.raises(HoldfastError):
@@ -177,3 +183,10 @@ def test_grounds_are_recorded_by_their_hash() -> None:
     assert json.loads(draft.entry)["commitments"].keys() == {"by", "approved_by"}
     with pytest.raises(HoldfastError):
         decide_grounds(GROUNDS, FILE, ADA, ADA, NOW, salts())
+
+
+@pytest.mark.parametrize("role", ["ada example", "Grace Example"])
+def test_a_name_is_no_role(role: str) -> None:
+    """It would be public for ever."""
+    with pytest.raises(HoldfastError, match="is a name; write the name first"):
+        check_two(ADA, Person("Grace Example", role))

@@ -66,3 +66,12 @@ def test_two_commands_are_not_at_one_decision_at_once(tmp_path: Path) -> None:
 def test_an_id_is_no_path(tmp_path: Path, identifier: str) -> None:
     with pytest.raises(HoldfastError):
         Drafts(tmp_path).get("block", identifier)
+
+
+def test_what_a_kill_has_left_beside_goes_with_the_next_step(tmp_path: Path) -> None:
+    """It has the private fields."""
+    drafts, draft = Drafts(tmp_path), decided()
+    left = tmp_path / f"block:{draft.id}.0123abcd.new"
+    left.write_text("facts")
+    drafts.put(draft)
+    assert [each.name for each in tmp_path.iterdir()] == [f"block:{draft.id}.json"]

@@ -39,6 +39,7 @@ class CheckingEdge:
     clock: Callable[[], datetime]
     is_down: bool = False
     held: dict[str, bool] = field(default_factory=dict)
+    lifted: set[str] = field(default_factory=set)
 
     def enforce(self, draft: Draft) -> None:
         self._answer()
@@ -48,7 +49,8 @@ class CheckingEdge:
 
     def lift(self, identifier: str) -> None:
         self._answer()
-        del self.held[identifier]
+        self.lifted.add(identifier)
+        self.held.pop(identifier, None)
 
     def blocks(self) -> Mapping[str, bool]:
         self._answer()
@@ -377,3 +379,29 @@ def test_grounds_in_another_log_do_not_count(house: House, tmp_path: Path) -> No
 def test_times_are_given() -> None:
     """The office has no clock of its own: what is over is over by the one it was given."""
     assert pending([replace(decided(), step=Step.IN_FORCE)], set(), datetime(2099, 1, 1, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize("step", [Step.RECORDED, Step.PUBLISHED, Step.IN_FORCE])
+def test_edges_hear_of_a_lift_also_of_what_they_do_not_list(house: House, step: Step) -> None:
+    """A release may be on its way there, and what a clock ahead has ended is stored."""
+    draft = decided()
+    with pytest.raises(Dead):
+        house.office(kill_at(DONE, step, BLOCK)).begin(draft)
+    house.edge.held.clear()
+    house.office().lift(lift_of(draft))
+    assert house.edge.lifted == {draft.id}
+
+
+def test_what_was_lifted_and_is_in_force_again_is_pending_and_ends(house: House) -> None:
+    """The database of an edge was put back from a backup that is older than the lift."""
+    draft = house.office().begin(decided())
+    house.office().lift(lift_of(draft))
+    house.edge.held[draft.id] = True
+    assert house.waiting() == [draft.id]
+    with pytest.raises(
+        HoldfastError, match=f"is there again; go on with: holdfast unblock --resume {draft.id}"
+    ):
+        house.office().lift(lift_of(draft))
+    lift = house.office().resume(LIFT, draft.id)
+    assert "in force here again" in standing(lift)
+    assert (house.edge.held, house.count(lift), house.waiting()) == ({}, 1, [])

@@ -40,10 +40,10 @@ class House:
         self.store = Store(self.state)
         self.start()
 
-    def start(self, trust: Trust = TRUST, now: datetime = NOW) -> None:
+    def start(self, trust: Trust = TRUST, now: datetime = NOW, appeal: str = "") -> None:
         self.store.close()
         self.store = Store(self.state)
-        provider = Provider("P", "https://p.example/")
+        provider = Provider("P", "https://p.example/", appeal=appeal)
         self.desired = Desired(Places(PurePosixPath("/run/holdfast")), provider)
         self.releases = Releases(self.store, self.desired)
         self.releases.trust(trust, now)
@@ -132,12 +132,37 @@ def test_an_id_stands_for_one_decision(house: House) -> None:
 
 
 def test_there_is_nothing_to_lift(house: House) -> None:
-    with pytest.raises(HoldfastError, match="there is no block 'D-1'"):
-        house.releases.lift("D-1", NOW)
     house.releases.admit(released(ONE), NOW)
     house.releases.end(ONE.until)
     with pytest.raises(HoldfastError, match="has come to its end"):
         house.releases.lift("D-1", ONE.until)
+
+
+def test_what_no_page_can_carry_any_more_keeps_no_edge_from_starting(house: House) -> None:
+    """The provider's texts have grown while no agent ran."""
+    house.releases.admit(released(ONE), NOW)
+    house.start(appeal=f"https://p.example/{'a' * 4096}")
+    assert (house.in_force, list(house.releases.withheld)) == (set(), ["D-1"])
+    assert [house.desired.facts(unit) for unit in house.desired.units()] == []
+    house.start()
+    assert house.in_force == {"D-1"}
+
+
+def test_what_a_clock_ahead_has_ended_is_lifted_for_good(house: House) -> None:
+    house.releases.admit(released(ONE), NOW)
+    house.releases.end(ONE.until + HOUR)
+    assert house.in_force == set()
+    house.releases.lift("D-1", NOW)
+    house.start()
+    assert (house.in_force, house.public()) == (set(), {"D-1": (LIFTED, NOW)})
+
+
+def test_what_was_lifted_before_it_came_does_not_come(house: House) -> None:
+    assert house.releases.lift("D-1", NOW) == (set(), stamp(NOW))
+    house.start()
+    with pytest.raises(HoldfastError, match=r"was lifted at .* and does not come back"):
+        house.releases.admit(released(ONE), NOW)
+    assert (house.in_force, house.public()) == (set(), {})
 
 
 def test_what_is_over_ends_and_stays_a_record(house: House) -> None:
