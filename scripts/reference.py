@@ -1,4 +1,5 @@
-"""Writes the pages of docs/reference from the code: ``python scripts/reference.py``. A test compares them."""
+"""Writes the pages of docs/reference from the code: ``python scripts/reference.py [FOLDER]``. A test compares
+them, in a process of its own: what click says of a command depends on how it was called before."""
 
 from __future__ import annotations
 
@@ -141,7 +142,8 @@ PAGES = {"settings.md": settings_page, "commands.md": commands_page, "metrics.md
 
 
 if __name__ == "__main__":
-    REFERENCE.mkdir(parents=True, exist_ok=True)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else REFERENCE
+    folder.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
-        (REFERENCE / name).write_text(page())
-        sys.stdout.write(f"wrote docs/reference/{name}\n")
+        (folder / name).write_text(page())
+        sys.stdout.write(f"wrote {folder.name}/{name}\n")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.ledger.disclosure import encode_disclosures
+from holdfast.ledger.entry import Disclosure, compose
 from tests.feature.ledger_shell import append, new_log, run, shell, succeed
 from tests.unit.ledger.folders import flip
 
@@ -64,7 +66,7 @@ def test_init_prints_the_key_and_keeps_the_other_one_secret(tmp_path: Path) -> N
     assert done.text.strip() == key_of(tmp_path / "log")
     secret = tmp_path / "log/private/key"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    assert secret.read_text().strip().rpartition("+")[2] not in done.text + done.err
+    assert secret.read_text().strip().split("+", 4)[4] not in done.text + done.err
     assert str(secret) in done.err
     report = succeed("ledger", "verify", tmp_path / "log")
     assert "size:      0\n" in report
@@ -168,6 +170,17 @@ def test_a_private_field_is_revealed_and_checked(log: Path, tmp_path: Path) -> N
     assert "not the 'who' that the entry has committed to" in done.err
 
 
+def test_what_is_revealed_stays_on_its_line(log: Path, tmp_path: Path) -> None:
+    content, shown = tmp_path / "entry", tmp_path / "shown.json"
+    held = Disclosure("who", "Ada\nground: a court's order", bytes(32))
+    content.write_bytes(compose("test", 0, {}, {"who": held}).encode())
+    shown.write_bytes(encode_disclosures([held]))
+    done = succeed("ledger", "reveal", "--check", shown, "--entry", content)
+    assert done == 'who: "Ada\\nground: a court\'s order"\n'
+    shown.write_bytes(encode_disclosures([]))
+    assert run("ledger", "reveal", "--check", shown, "--entry", content).status == 1
+
+
 def test_what_cannot_be_revealed(log: Path) -> None:
     for arguments in (("2", "whom"), ("1", "who"), ("2",), ("77", "who")):
         done = run("ledger", "reveal", log, *arguments)
@@ -231,6 +244,13 @@ def test_a_mistake_has_its_remedy_and_changes_nothing(
     assert words in line
     assert "; " in line
     assert [each.name for each in (tmp_path / "dir").iterdir()] == ["mine"]
+
+
+def test_a_key_that_is_no_text_is_refused(log: Path) -> None:
+    (log / "private/key").write_bytes(b"\xff")
+    done = run("ledger", "checkpoint", log)
+    assert done.status == 2
+    assert "this is no signer key" in done.err
 
 
 def test_a_key_that_others_can_read_signs_nothing(log: Path) -> None:

@@ -135,6 +135,22 @@ def test_power_is_lost_after_a_kill(here: Path, beginning: Path, does: str) -> N
     goes_on(left, told, signed(place))
 
 
+@pytest.mark.parametrize("does", ["append", "publish"])
+def test_power_is_lost_after_a_kill_at_any_step(here: Path, beginning: Path, does: str) -> None:
+    """Also the name of a journal that was begun anew is the next one's to make durable."""
+    for at in range(1, steps(copy(beginning, here / "0")) + 1):
+        place = copy(beginning, here / str(at))
+        told, before = first(), signed(place)
+        files = Volatile(place, at)
+        with pytest.raises(PowerLost):
+            write(place, files, told)
+        files.at = 0
+        with Log.open(place, files=files) as log:
+            act(log, does, [b"next"] if does == "append" else [], told.keep, told.published.append)
+        files.left(left := here / f"{at} left")
+        goes_on(left, told, [*before, *signed(place)])
+
+
 def test_no_fault_stops_a_log_that_is_being_made_half_way(here: Path) -> None:
     files = Steps()
     Log.create(here / "0", Ed25519Signer(KEY), KEY, files).close()

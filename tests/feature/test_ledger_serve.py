@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -295,6 +296,43 @@ def test_a_server_that_trickles_is_left(start: bytes) -> None:
         with pytest.raises(UnreachableError, match="no whole answer within 1 s"):
             HttpSource(url, 1).get("tile/0/000")
         assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("size", ["-1", "-5"])
+def test_a_chunk_of_a_size_below_zero_is_not_read_without_end(size: str) -> None:
+    start = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n".encode()
+    with saying(start + bytes(20_000_000)) as url, pytest.raises(UnreachableError, match="below 0"):
+        HttpSource(url, 5).get("checkpoint")
+
+
+def test_a_long_page_beside_404_is_not_looked_at() -> None:
+    page = response("404 Not Found", bytes(9000), "Content-Type: text/html")
+    with saying(page) as url, pytest.raises(MissingError, match="answers 404"):
+        HttpSource(url, 5).get("tile/0/000")
+
+
+def test_no_server_gives_a_terminal_commands() -> None:
+    commands = b"\x1b]0;owned\x07" + bytes(9000) + b"\r\n\r\n"
+    with saying(commands) as url, pytest.raises(UnreachableError) as raised:
+        HttpSource(url, 5).get("checkpoint")
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 500
+
+
+def test_a_connection_that_is_made_too_late_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the other side draws out the start of TLS until nobody watches any more."""
+    connect = HTTPConnection.connect
+
+    def slowly(self: HTTPConnection) -> None:
+        time.sleep(0.7)
+        connect(self)
+
+    monkeypatch.setattr(HTTPConnection, "connect", slowly)
+    with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + bytes(99), pause=0.3, step=1) as url:
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match=r"within 0\.5 s"):
+            HttpSource(url, 0.5).get("checkpoint")
+        assert time.monotonic() - began < 2
 
 
 def test_a_kept_connection_that_was_closed_is_made_anew() -> None:

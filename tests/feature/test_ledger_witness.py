@@ -28,6 +28,7 @@ from holdfast.ledger.witness_judge import LARGEST_REQUEST, Request, parse_seen
 from holdfast.ledger.witness_service import WitnessService, serve_witness
 from holdfast.ledger.witness_store import WitnessStore
 from tests.feature.lab import free_ports
+from tests.feature.ledger_disk import PowerLost, Volatile
 from tests.feature.ledger_shell import append, new_log, new_witness, run, serving, started, succeed
 from tests.feature.raw_http import response, saying, statuses, talk
 from tests.unit.ledger.folders import LOG, checkpoint, entries, leaf, tree
@@ -186,6 +187,26 @@ def test_a_witness_killed_between_remembering_and_answering(store: WitnessStore,
         ask(again, head(13), lambda old: proof(old, 13), old=10)
 
 
+@pytest.mark.parametrize("at", range(1, 7))
+def test_power_is_lost_after_a_kill(store: WitnessStore, tmp_path: Path, at: int) -> None:
+    """What the killed one has not made durable the next one must, before it signs it again."""
+    service = WitnessService(store, lambda: NOW)
+    assert service.add_checkpoint(Request(0, (), head(10)).encode()).status == 200
+    files = store._files = Volatile(tmp_path / "witness", at)
+    with pytest.raises(PowerLost):
+        service.add_checkpoint(Request(10, proof(10, 13), head(13)).encode())
+    files.at = 0
+    with store.of_log("example.org/log") as memory:
+        seen = memory.seen()
+    assert seen is not None
+    old = seen.checkpoint.size  # as the client is told
+    again = Request(old, proof(old, 13), head(13)).encode()
+    assert service.add_checkpoint(again).status == 200
+    files.left(tmp_path / "left")
+    with WitnessStore(tmp_path / "left").of_log("example.org/log") as memory:
+        assert memory.seen() == parse_seen(head(13))
+
+
 # What is decided is decided once.
 
 
@@ -244,6 +265,8 @@ def test_a_request_is_bounded(witness: Witness) -> None:
         (b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nold ", 400),
         (b"Content-Length: -3\r\n\r\nold", 400),
         (b"Content-Length: +3\r\n\r\nold", 400),
+        (b"X: a\rContent-Length: 3\r\n\r\nold", 400),
+        (b"Content-Length: 3\r\r\n\r\nold", 400),
     ):
         assert statuses(talk(address, start + fields)) == [status]
 
@@ -316,6 +339,15 @@ def test_a_witness_that_trickles_holds_nobody_up(answer: bytes, step: int) -> No
         with pytest.raises(UnreachableError, match="no whole answer within 1 s"):
             ask(Witness(url, WITNESS.verifier), head(10), lambda old: proof(old, 10), seconds=1)
         assert time.monotonic() - began < 3
+
+
+def test_one_key_at_two_addresses_is_one_witness(witness: Witness) -> None:
+    other = Witness(witness.url.replace("127.0.0.1", "localhost"), witness.key)
+    for asked in ([witness, witness], [witness, other]):
+        began = time.monotonic()
+        with pytest.raises(UntrustedError, match="1 of the 2 witnesses"):
+            gather(asked, head(10), lambda old: proof(old, 10), quorum=2, seconds=5)
+        assert time.monotonic() - began < 4
 
 
 def test_a_quorum_is_gathered_from_those_who_answer(witness: Witness) -> None:

@@ -167,7 +167,8 @@ def decide_grounds(
     entry = _entry(GROUNDS, now, record.public(), private)
     return Draft(
         GROUNDS,
-        f"{now:%Y%m%d}-{grounds.hash.removeprefix('sha256:')[:8]}",
+        # With its time: the same file may be published again on the same day, by others.
+        f"{now:%Y%m%d-%H%M%S}-{grounds.hash.removeprefix('sha256:')[:8]}",
         Step.DRAFTED,
         entry,
         0,
@@ -179,8 +180,9 @@ def decide_grounds(
 def _entry(kind: str, now: datetime, public: dict[str, object], private: tuple[Disclosure, ...]) -> bytes:
     try:
         return compose(kind, int(now.timestamp()), public, {each.field: each for each in private}).encode()
-    except LedgerError as wrong:  # such as the hostnames of a customer with thousands of them
-        raise error(wrong.problem, wrong.remedy, "entry") from wrong
+    except LedgerError as wrong:  # the hostnames of a customer or a site with more than some 1,500 of them
+        remedy = "block its sites, or hostnames, one after the other: an entry names all that it touches"
+        raise error(wrong.problem, remedy, "entry") from wrong
 
 
 def _private(salts: Salts, **values: str) -> tuple[Disclosure, ...]:

@@ -17,7 +17,7 @@ from holdfast.ledger.errors import LedgerError
 from holdfast.ledger.log import Log, Prove
 from holdfast.ledger.note import Signature, VerifierKey
 from holdfast.ledger.posix import Directory
-from holdfast.ledger.proof import verify_proof
+from holdfast.ledger.proof import parse_proof, verify_proof
 from holdfast.ledger.witness import Witness, gather
 from holdfast.model.errors import HoldfastError, error
 
@@ -49,6 +49,28 @@ class OwnLog:
         """A published one."""
         with self._opened() as log:
             return log.entry(index)
+
+    def has_signed(self, entry: bytes, proof: str) -> bool:
+        """Whether ``proof`` shows ``entry`` in a log of this key."""
+        try:
+            verify_proof(entry, parse_proof(proof.encode()), self.key)
+        except LedgerError:
+            return False
+        return True
+
+    def check_holds(self, entry: bytes, index: int, proof: str) -> bool:
+        """Whether ``proof`` is of this log. Raises HoldfastError where it is, and the entry is not there
+        any more: the directory was put back from a copy that is older, and to go on with it would sign a
+        second history."""
+        if not self.has_signed(entry, proof):
+            return False
+        if self.find(entry, index) != index:
+            raise error(
+                f"{self.directory} is older than what it has published: entry {index} is not in it",
+                "put back its newest copy, and what lacks there from whoever has copied the public files",
+                "ledger",
+            )
+        return True
 
     def append(self, entry: bytes, private: Sequence[Disclosure]) -> int:
         """Its index, when it is durable, and what it commits to is kept for 'holdfast ledger reveal'."""

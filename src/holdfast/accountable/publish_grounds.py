@@ -17,9 +17,14 @@ from holdfast.model.grounds import LONGEST_FILE, Grounds, parse_grounds
 from holdfast.model.record import GROUNDS
 
 
-def in_use(drafts: Drafts) -> Draft | None:
-    """The last grounds that were put in use here. Raises HoldfastError for a file that cannot be read."""
-    published = [each for each in drafts.all() if each.kind == GROUNDS and each.step is Step.IN_USE]
+def in_use(drafts: Drafts, log: OwnLog) -> Draft | None:
+    """The last grounds that were put in use here, on the record of this log: another one, such as that of a
+    key before, has numbers of its own. Raises HoldfastError for a file that cannot be read."""
+    published = [
+        each
+        for each in drafts.all()
+        if each.kind == GROUNDS and each.step is Step.IN_USE and log.has_signed(each.entry, each.proof)
+    ]
     return max(published, key=lambda each: each.index or 0, default=None)
 
 
@@ -28,7 +33,7 @@ def citable(path: Path, drafts: Drafts, log: OwnLog) -> Grounds:
     nobody is blocked for a rule that was not public before."""
     data = read_file(path)  # once: what is compared is what is cited
     grounds = parse_grounds(data, str(path))
-    used = in_use(drafts)
+    used = in_use(drafts, log)
     if used is None or used.document.encode() != data:
         published = f"grounds {parse_grounds(used.document.encode()).version}" if used else "no grounds"
         raise error(

@@ -152,8 +152,15 @@ class Office:
         if index is None:
             if draft.kind == BLOCK and self._is_over(draft):
                 raise error("it would be over before it is recorded", f"holdfast unblock {draft.id} drops it")
+            self._check_log()
             index = self._log.append(draft.entry, draft.private)
         return draft.onward(index=index)
+
+    def _check_log(self) -> None:
+        """Whether the log still has the last decision that this machine has published in it."""
+        known = [each for each in self._drafts.all() if each.index is not None and each.proof]
+        latest = sorted(known, key=_index, reverse=True)
+        any(self._log.check_holds(each.entry, _index(each), each.proof) for each in latest)
 
     def _publish(self, draft: Draft) -> Draft:
         return draft.onward(proof=self._log.publish(draft.entry, _index(draft)))
@@ -176,8 +183,17 @@ class Office:
         return draft.onward()
 
     def _use(self, draft: Draft) -> Draft:
-        self._use_grounds(draft.document.encode())
+        if not any(map(self._is_later(draft), self._drafts.all())):  # else that one stays in use
+            self._use_grounds(draft.document.encode())
         return draft.onward()
+
+    def _is_later(self, draft: Draft) -> Callable[[Draft], bool]:
+        """Whether grounds are in use that this log has after those of ``draft``."""
+        return lambda other: (
+            (other.kind, other.step) == (GROUNDS, Step.IN_USE)
+            and _index(other) > _index(draft)
+            and self._log.has_signed(other.entry, other.proof)
+        )
 
     def _is_over(self, draft: Draft) -> bool:
         return is_over(draft, self._clock())

@@ -39,7 +39,7 @@ def prepare_record(directory: Path, state: Path) -> str:
     for draft in drafts.all():
         if draft.kind == GROUNDS and not draft.is_over:
             office.resume(GROUNDS, draft.id)
-    if in_use(drafts) is None or log.end() == 0:  # somebody may have removed the log alone
+    if in_use(drafts, log) is None or log.end() == 0:  # somebody may have removed the log alone
         data = (directory / "grounds.toml").read_bytes()
         people = parse_person(DECIDES, ""), parse_person(APPROVES, "")
         office.begin(decide_grounds(parse_grounds(data), data.decode(), *people, now(), salts))

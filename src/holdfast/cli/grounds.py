@@ -11,7 +11,7 @@ from holdfast.accountable.decide import decide_grounds, parse_person
 from holdfast.accountable.publish_grounds import in_use, read_file
 from holdfast.cli.block import salts
 from holdfast.cli.common import config_option, find_config, shows_mistakes
-from holdfast.cli.office import drafts_of, grounds_of, now, office_of
+from holdfast.cli.office import drafts_of, grounds_of, log_of, now, office_of
 from holdfast.edge.configuration import read_configuration
 from holdfast.edge.words import filled
 from holdfast.model.errors import error
@@ -30,7 +30,7 @@ def grounds(context: click.Context, config: Path | None) -> None:
     configuration = read_configuration(find_config(config))
     path = grounds_of(configuration)
     data = read_file(path)
-    used = in_use(drafts_of(configuration))
+    used = in_use(drafts_of(configuration), log_of(configuration))
     click.echo(_as_text(parse_grounds(data, str(path))))
     if used is not None and used.document.encode() == data:
         click.echo(f"\non the public record: entry {used.index}")
@@ -69,7 +69,7 @@ def publish(file: Path | None, by: str, approved_by: str, resume: str, config: P
         path = file or grounds_of(configuration)
         data = read_file(path)
         read = parse_grounds(data, str(path))
-        used = in_use(drafts_of(configuration))
+        used = in_use(drafts_of(configuration), log_of(configuration))
         if used is not None and used.document.encode() == data == read_file(grounds_of(configuration)):
             click.echo(f"grounds {read.version} are on the public record already: entry {used.index}")
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -87,13 +88,18 @@ def show_report(report: Report) -> None:
     click.echo(f"size:      {head.size}")
     click.echo(f"root:      {base64.b64encode(head.root).decode()}")
     for line in head.extensions:
-        click.echo(f"says:      {line}")
+        click.echo(f"says:      {shown(line)}")
     for signature in report.signatures:
         click.echo(f"signed:    {signature.name} ({signature.key_id.hex()})")
     for each in report.cosignatures:
         click.echo(f"cosigned:  {each.key.name} ({each.key.key_id.hex()}), {moment(each.time)}")
     for signature in report.unknown:
         click.echo(f"ignored:   {signature.name!r} ({signature.key_id.hex()}): its key was not given")
+
+
+def shown(text: str) -> str:
+    """Others' text, which cannot end its line or give a terminal commands: as it is, or quoted as JSON."""
+    return text if text.isprintable() and not text.startswith('"') else json.dumps(text)
 
 
 def moment(seconds: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from holdfast.cli.ledger_common import FOLDER, read_file, say_no, shows_errors
+from holdfast.cli.ledger_common import FOLDER, read_file, say_no, shown, shows_errors
 from holdfast.ledger.disclosure import choose, encode_disclosures, parse_disclosures
 from holdfast.ledger.entry import check_disclosure, parse_entry
 from holdfast.ledger.errors import InconsistentError, MalformedError
@@ -46,10 +46,12 @@ def reveal(
 
 def _check(file: Path, entry: Path) -> None:
     disclosures, content = parse_disclosures(read_file(file)), parse_entry(read_file(entry))
+    if not disclosures:
+        say_no(f"{file}: it reveals nothing")
     try:
         for each in disclosures:
             check_disclosure(content, each)
     except InconsistentError as wrong:
         say_no(f"{file}: {wrong}")
     for each in disclosures:
-        click.echo(f"{each.field}: {each.value}")
+        click.echo(f"{shown(each.field)}: {shown(each.value)}")

@@ -28,6 +28,7 @@ from holdfast.model.enforcement import (
 from holdfast.model.errors import error
 from holdfast.model.hostname import WILDCARD, parse_hostname
 from holdfast.model.path import parse_prefix
+from holdfast.model.site import Service
 
 
 class ScopeRequest(Request):
@@ -130,6 +131,12 @@ def find_scope(desired: Desired, target: str, customer: str) -> Scope:
     if site is None:
         raise error(f"no site here is named or answers for {host!r}", "see 'holdfast status'", "target")
     if path:
+        if desired.sites[site].service is Service.TCP:
+            raise error(
+                f"the TLS of {site!r} is passed through unopened, and its paths are not seen here",
+                "block the hostname or the site",
+                "target",
+            )
         return PathScope(site, parse_prefix(slash + path, "target"))
     return HostScope(hostname)
 

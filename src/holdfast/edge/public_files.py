@@ -83,7 +83,8 @@ class PublicFiles:
                 log.error("a block cannot be shown", id=record.release.enforcement.id, why=str(wrong))
                 continue
             blocks.append(block)
-            if (house, block) not in self._shown:
+            page = self._root / STATEMENTS / tongued(block.record.id, LANGUAGES[-1])
+            if (house, block) not in self._shown or not page.exists():
                 for name, content in _files(house, record, block):
                     _put(self._root / STATEMENTS / name, content)
         self._write_pages("index", lambda language: index_page(house, blocks, language))
@@ -97,7 +98,7 @@ class PublicFiles:
                 path.unlink(missing_ok=True)
             return False
         try:
-            data = self._grounds.read_bytes()
+            data = _plain(self._grounds)
             grounds = parse_grounds(data, str(self._grounds))
         except (OSError, HoldfastError) as wrong:
             log.error("the grounds cannot be shown as they are now", why=str(wrong))
@@ -124,14 +125,22 @@ def _files(house: House, record: PublicRecord, block: PublicBlock) -> Iterator[t
         yield tongued(name, language), statement_page(house, block, language).encode()
 
 
+def _plain(path: Path) -> bytes:
+    """A plain file. Raises OSError: a named pipe would wait, and a device never end."""
+    if not path.is_file():
+        raise OSError(f"{path} is no plain file")
+    return path.read_bytes()
+
+
 def _put(path: Path, content: bytes) -> None:
     """Put ``content`` there at once, unless it is there already."""
     with contextlib.suppress(OSError):
-        if path.read_bytes() == content:
+        if path.is_file() and path.read_bytes() == content:  # a named pipe would wait for a writer
             return
     fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o644)
             file.write(content)

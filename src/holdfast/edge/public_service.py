@@ -57,13 +57,25 @@ class Service:
     """The account that it drops to; None: it stays what it is (not root)."""
 
     def command(self, note: Path) -> list[str]:
-        """The words that it is started with. Another version of Holdfast is another service."""
+        """The words that it is started with. Another version of Holdfast is another service. So is another
+        folder of the same name: the service has opened those that were there when it started."""
         listen = Listener(self.listen.address or _EVERY, self.listen.port)
         words = [sys.executable, "-I", "-m", MODULE, "--version", holdfast.__version__]
         words += ["--listen", str(listen), "--root", str(self.root.absolute()), "--note", str(note)]
+        words += ["--root-is", _identity(self.root)]
         if self.ledger is not None and (self.ledger / "public").is_dir():
             words += ["--ledger", str(self.ledger.absolute() / "public")]
+            words += ["--ledger-is", _identity(self.ledger / "public")]
         return [*words, "--user", self.user] if self.user else words
+
+
+def _identity(folder: Path) -> str:
+    """Tells a folder from another one that is put in its place; '' for none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def local_address(listen: Listener) -> str:
@@ -122,6 +134,8 @@ class PublicService:
             if found is not None:
                 await self.stop()
             return
+        with contextlib.suppress(OSError):  # the start says why
+            self._wanted.root.mkdir(parents=True, exist_ok=True)
         command = self._wanted.command(self._note)
         if found is not None and found[1] == command:
             with contextlib.suppress(OSError):

@@ -87,6 +87,7 @@ class Store:
                 "make it writable, or set [edge] state_dir to another one",
             ) from refused
         self._database.row_factory = sqlite3.Row
+        self._database.text_factory = _text
         self.secret = read_secret(directory)
 
     def close(self) -> None:
@@ -226,6 +227,7 @@ def all_releases(directory: Path) -> list[Kept]:
         with closing(
             sqlite3.connect(f"{directory.absolute().as_uri()}/{_FILE}?mode=ro", uri=True)
         ) as database:
+            database.text_factory = _text
             return _kept(database.execute(f"{_RELEASES} ORDER BY id"))
     except sqlite3.Error as refused:
         raise error(
@@ -234,4 +236,10 @@ def all_releases(directory: Path) -> list[Kept]:
 
 
 def _kept(rows: Iterable[tuple[str, str, bytes, str, str, int | None, str | None]]) -> list[Kept]:
-    return [Kept(*row) for row in rows]
+    """SQLite keeps what it is given, of whatever type: an id and a time are texts here at least."""
+    return [Kept(str(row[0]), *row[1:6], None if row[6] is None else str(row[6])) for row in rows]
+
+
+def _text(data: bytes) -> str:
+    """A damaged text is one that fails its checks; it must not keep an agent from starting."""
+    return data.decode(errors="replace")

@@ -3,7 +3,8 @@
 The checkpoint's root vouches for the partial tiles of the right edge, each of their hashes for a full tile
 below, and each hash of level 0 for an entry; so that what is wrong can be told from what only stands beside
 it. One tile a level is held at a time: memory does not grow with the log. As in ``verify``, nothing is
-shared with the writer but the two hash functions.
+shared with the writer but the two hash functions. What an earlier checkpoint alone needs (its partial tiles)
+is not read: a list of those is nowhere to be had over HTTP.
 """
 
 from __future__ import annotations

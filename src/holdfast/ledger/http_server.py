@@ -11,6 +11,7 @@ silence, ``LONGEST`` seconds for a request and its answer together however slowl
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import re
 import signal
@@ -210,6 +211,18 @@ def _shut(connection: socket.socket, how: int = socket.SHUT_RDWR) -> None:
         connection.shutdown(how)
 
 
+class _Lines(io.BufferedReader):
+    """Knows whether a line has had a CR that does not end it. ``email`` begins a new field there, and who
+    stands in front of us does not."""
+
+    has_bare_cr = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self.has_bare_cr |= b"\r" in line.removesuffix(b"\r\n")
+        return line
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -217,6 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
+        self.rfile: _Lines = _Lines(self.rfile.detach())
         self.connection.settimeout(self.server.settings.idle)
         self._requests = 0
 
@@ -263,7 +277,12 @@ class _Handler(BaseHTTPRequestHandler):
         lengths = headers.get_all("Content-Length", [])
         if headers.get_all("Transfer-Encoding"):
             return refusal(411)
-        if headers.defects or len(lengths) > 1 or not all(_LENGTH.fullmatch(each) for each in lengths):
+        if (
+            self.rfile.has_bare_cr
+            or headers.defects
+            or len(lengths) > 1
+            or not all(_LENGTH.fullmatch(each) for each in lengths)
+        ):
             return refusal(400)
         if lengths and int(lengths[0]) > (settings.largest_body if self.command == "POST" else 0):
             return refusal(413)

@@ -55,6 +55,8 @@ class Journal:
         self._end = _Mark(0, 0)
         self._synced = 0
         """All before this offset was made durable, or may be taken for durable: this process saw to it."""
+        self._is_named = False
+        """Whether the file's name is durable too: whoever began it anew may have been killed before that."""
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -123,9 +125,24 @@ class Journal:
         What others have written since is written once more: should their sync have failed before they could
         take it back, the system takes those pages for clean, and no sync of ours would bring them to the
         disk."""
-        theirs = os.pread(self._descriptor, self._end.offset - self._synced, self._synced)
-        self._files.write(self._descriptor, theirs + frame, self._synced)
+        at, end = self._synced, self._end.offset
+        theirs = self._piece(at, end)
+        while at + len(theirs) < end:
+            self._files.write(self._descriptor, theirs, at)
+            at += len(theirs)
+            theirs = self._piece(at, end)
+        self._files.write(self._descriptor, theirs + frame, at)
         self._files.sync(self._descriptor)
+        if not self._is_named:
+            sync_folder(self._files, self._path.parent)
+            self._is_named = True
+
+    def _piece(self, at: int, end: int) -> bytes:
+        """Bytes from ``at`` on: one read gives what it likes, and never more than 2 GiB."""
+        piece = os.pread(self._descriptor, min(_PIECE, end - at), at)
+        if at < end and not piece:
+            raise InconsistentError(f"{self._path} has become shorter", "restore it from a copy")
+        return piece
 
     def _look(self) -> int:
         """See what others have done; returns the size of the file, which may have an unfinished frame at its
@@ -154,6 +171,7 @@ class Journal:
         self._start = parse_header(os.pread(self._descriptor, HEADER_BYTES, 0))
         self._read = self._end = _Mark(self._start, HEADER_BYTES)
         self._synced = HEADER_BYTES
+        self._is_named = False
 
     def _next(self, mark: _Mark, size: int) -> _Mark | None:
         """The end of the frame at ``mark``; None where there is no whole one."""
@@ -203,14 +221,15 @@ class Journal:
     def _copy(self, beside: Path) -> None:
         """A new journal with what is not integrated yet."""
         fill(self._files, beside, encode_header(self._read.index), 0o600)
-        rest = self._end.offset - self._read.offset
-        if not rest:
+        if self._read.offset == self._end.offset:
             return
         descriptor = os.open(beside, os.O_RDWR | os.O_CLOEXEC)
         try:
-            for at in range(0, rest, _PIECE):
-                piece = os.pread(self._descriptor, min(_PIECE, rest - at), self._read.offset + at)
-                self._files.write(descriptor, piece, HEADER_BYTES + at)
+            at, to = self._read.offset, HEADER_BYTES
+            while at < self._end.offset:
+                piece = self._piece(at, self._end.offset)
+                self._files.write(descriptor, piece, to)
+                at, to = at + len(piece), to + len(piece)
             self._files.sync(descriptor)
         finally:
             os.close(descriptor)

@@ -106,7 +106,7 @@ class Directory:
         place = self._private / "key"
         with refusing("read", place):
             try:
-                mode, text = place.stat().st_mode, place.read_text()
+                mode, text = place.stat().st_mode, place.read_text(errors="replace")
             except FileNotFoundError:
                 raise MissingError(
                     f"{place} is not there", "put the log's signer key there, or name its file"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 from pathlib import Path
 from typing import Final, Protocol
@@ -67,9 +68,11 @@ class FolderSource:
     def get(self, path: str) -> bytes:
         place, limit = self._folder / path, limit_of(path)
         try:
-            with place.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                data = file.read(min(limit, size) + 1)  # read() takes all the memory that it may need
+            with open(place, "rb", opener=_without_waiting) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(errno.EINVAL, "it is no plain file")
+                data = file.read(min(limit, status.st_size) + 1)  # read() takes all the memory it may need
         except OSError as refused:
             if refused.errno in (errno.ENOENT, errno.ENOTDIR):
                 raise MissingError(f"{place} is not there", "restore it from a copy of the log") from None
@@ -79,6 +82,11 @@ class FolderSource:
         if len(data) > limit:
             raise StorageError(f"{place} is larger than {limit} bytes", "restore it from a copy of the log")
         return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A named pipe would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class HttpSource:

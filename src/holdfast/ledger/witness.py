@@ -55,8 +55,9 @@ def parse_witness(text: str) -> Witness:
     """The inverse of ``str``. Raises MalformedError."""
     url, equals, key = text.strip().partition("=")
     if not equals:
+        # Not repeated: it may be a key that nobody should see.
         raise MalformedError(
-            f"{text[:80]!r} does not name a witness and its key", "write URL=KEY, as its operator gave it"
+            "this does not name a witness and its key", "write URL=KEY, as its operator gave it"
         )
     witness = Witness(HttpClient(url, PATIENCE).url, parse_verifier_key(key))
     check_is_witness(witness.key)
@@ -119,7 +120,9 @@ def gather(
     seconds: float = PATIENCE,
 ) -> Gathered:
     """Ask all at once, for at most ``seconds``: whoever has not answered by then is left out. Raises
-    UntrustedError where fewer than ``quorum`` have signed; it tells why of each."""
+    UntrustedError where fewer than ``quorum`` have signed; it tells why of each. One key is one witness, also
+    under two addresses or names."""
+    witnesses = tuple(dict.fromkeys(witnesses))
     one_at_a_time = threading.Lock()
     answers: queue.SimpleQueue[tuple[Witness, Signature | LedgerError]] = queue.SimpleQueue()
 
@@ -137,7 +140,11 @@ def gather(
         threading.Thread(target=ask_one, args=(witness,), daemon=True).start()
     found = _received(answers, len(witnesses), seconds)
     told = [(witness, found.get(witness) or _late(witness, seconds)) for witness in witnesses]
-    signatures = tuple(each for _, each in told if isinstance(each, Signature))
+    signed: dict[bytes, Signature] = {}
+    for witness, each in told:
+        if isinstance(each, Signature):
+            signed.setdefault(witness.key.public, each)
+    signatures = tuple(signed.values())
     refusals = tuple((witness, each) for witness, each in told if isinstance(each, LedgerError))
     if len(signatures) < quorum:
         why = ", ".join(each.problem for _, each in refusals) or "no others are known"

@@ -120,8 +120,10 @@ def _judge_signed(
         verify_consistency(last.size, new.size, request.proof, last.root, new.root)
     except InconsistentError as wrong:
         return _refuse(422, wrong.problem)
-    grown = Seen(request.checkpoint, new) if seen is None or new.size > last.size else None
-    return Verdict(200, cosign(note.text, signer, now).line(), remember=grown)
+    # One of the same size is remembered once more: the process that wrote it down may have been killed, or
+    # its sync have failed, before it was durable.
+    kept = Seen(request.checkpoint, new) if seen is None or new.size > last.size else seen
+    return Verdict(200, cosign(note.text, signer, now).line(), remember=kept)
 
 
 def origin_of(request: Request) -> str:

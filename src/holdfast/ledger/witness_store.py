@@ -67,7 +67,7 @@ class WitnessStore:
         """Raises UntrustedError for a key file that others can read, or that has another key."""
         place = self._path / "key"
         with refusing("read", place):
-            mode, text = place.stat().st_mode, place.read_text()
+            mode, text = place.stat().st_mode, place.read_text(errors="replace")
         if mode & 0o077:
             raise UntrustedError(
                 f"others can read {place}", f"chmod 600 {place}; if they may have read it, make a new witness"
@@ -81,7 +81,7 @@ class WitnessStore:
         """Raises MalformedError for a line that is no key of a log."""
         place = self._path / "logs"
         with refusing("read", place):
-            lines = place.read_text().splitlines()
+            lines = place.read_text(errors="replace").splitlines()
         keys = []
         for number, line in enumerate(lines, 1):
             if line.strip() and not line.startswith("#"):

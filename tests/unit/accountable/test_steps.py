@@ -5,6 +5,7 @@ The edge here is one that checks what real ones check, and remembers."""
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -360,7 +361,7 @@ def test_only_the_grounds_that_were_published_last_can_be_cited(house: House) ->
         citable(path, house.drafts, house.log)
     assert "put back the file that was published" in str(raised.value)
     second = house.office().begin(replace(grounds(), id="20261127-11111111", document=FILE + "# second\n"))
-    assert in_use(house.drafts) == second
+    assert in_use(house.drafts, house.log) == second
     path.write_text(FILE)
     with pytest.raises(HoldfastError):
         citable(path, house.drafts, house.log)
@@ -405,3 +406,42 @@ def test_what_was_lifted_and_is_in_force_again_is_pending_and_ends(house: House)
     lift = house.office().resume(LIFT, draft.id)
     assert "in force here again" in standing(lift)
     assert (house.edge.held, house.count(lift), house.waiting()) == ({}, 1, [])
+
+
+def test_a_log_that_is_older_than_its_decisions_is_not_gone_on_with(house: House) -> None:
+    """It was put back from an old copy: another entry of the same number would be a second history."""
+    house.office().begin(grounds())
+    copy = house.directory / "copy"
+    shutil.copytree(house.log.directory, copy)
+    draft = house.office().begin(decided())
+    shutil.rmtree(house.log.directory)
+    copy.rename(house.log.directory)
+    with pytest.raises(HoldfastError, match="older than what it has published: entry 1 is not in it"):
+        house.office().begin(replace(decided(), id="20261127-00000002"))
+    with pytest.raises(HoldfastError, match="lifted, and that is not recorded"):
+        house.office().lift(lift_of(draft))
+    assert (house.log.end(), house.edge.held) == (1, {})
+
+
+def test_another_log_begins_its_own_numbers(house: House) -> None:
+    """The key was lost, or replaced: what the former log had is not looked for in it."""
+    house.office().begin(decided())
+    house.office().begin(grounds())
+    secret = SignerKey("log.test/next", ED25519, secrets.token_bytes(32))
+    Log.create(house.directory / "next", Ed25519Signer(secret), secret).close()
+    house.edge.trust = Trust(secret.verifier)
+    following = replace(house, log=OwnLog(house.directory / "next", secret.verifier))
+    done = following.office().begin(grounds())
+    assert (done.step, done.index) == (Step.IN_USE, 0)
+    assert in_use(house.drafts, following.log) == done
+    assert citable(house.directory / "grounds.toml", house.drafts, following.log).version == "1"
+
+
+def test_grounds_that_go_on_late_do_not_take_the_place_of_later_ones(house: House) -> None:
+    first = grounds()
+    with pytest.raises(Dead):
+        house.office(kill_at(NOTED, Step.PUBLISHED, GROUNDS)).begin(first)
+    second = house.office().begin(replace(grounds(), id="20261127-11111111", document=FILE + "# second\n"))
+    assert house.office().resume(GROUNDS, first.id).step is Step.IN_USE
+    assert (house.directory / "grounds.toml").read_text() == second.document
+    assert citable(house.directory / "grounds.toml", house.drafts, house.log).version == "1"

@@ -13,12 +13,13 @@ from holdfast.edge.dataplane.facts import SiteId
 from holdfast.edge.desired import Desired
 from holdfast.model.enforcement import CustomerScope, HostScope, PathScope, Provider, Scope, SiteScope
 from holdfast.model.errors import HoldfastError
-from holdfast.model.site import Origin, Site
+from holdfast.model.site import Origin, Service, Site
 
 SITES = [
     Site("one", "acme", ("a.test", "*.b.test"), (Origin(ip_address("192.0.2.1"), 80),)),
     Site("two", "acme", ("c.test",), (Origin(ip_address("192.0.2.1"), 80),)),
     Site("three", "other", ("d.test",), (Origin(ip_address("192.0.2.1"), 80),)),
+    Site("mail", "other", ("m.test",), (Origin(ip_address("192.0.2.1"), 443),), service=Service.TCP),
 ]
 
 
@@ -39,6 +40,7 @@ FOUND: list[tuple[str, str, Scope, list[str]]] = [
     ("http://a.test/Evil/./x", "", PathScope("one", "/evil/x/"), ONE),
     ("x.b.test/evil", "", PathScope("one", "/evil/"), ONE),
     ("", "acme", CustomerScope("acme"), [*ONE, "c.test"]),
+    ("m.test", "", HostScope("m.test"), ["m.test"]),
 ]
 
 
@@ -60,6 +62,7 @@ def test_what_is_meant_and_touched(
         ("deep.x.b.test", "", "no site here is named or answers for"),
         ("*.b.test", "", "is not a hostname"),
         ("a.test//", "", "is the whole hostname"),
+        ("m.test/evil", "", "its paths are not seen here; block the hostname or the site"),
         ("a.test/ü", "", "printable ASCII"),
     ],
 )

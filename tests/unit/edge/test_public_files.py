@@ -207,3 +207,21 @@ def test_what_is_not(served: PublicTree, target: str) -> None:
     assert (response.status, response.file) == (404, None)
     assert b"SECRET" not in response.body
     assert b"PRIVATE" not in response.body
+
+
+@pytest.mark.parametrize("name", ["index.html", ".index.html.new", "statements/D-1.md", "grounds.toml"])
+def test_a_pipe_in_a_files_place_is_not_waited_for(files: PublicFiles, tmp_path: Path, name: str) -> None:
+    root = tmp_path / "public"
+    (root / "statements").mkdir(parents=True)
+    os.mkfifo(root / name)
+    files.show([record()])
+    assert (root / "index.html").is_file()
+    assert (root / "statements" / "D-1.md").is_file()
+
+
+def test_grounds_that_are_no_file_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "grounds")
+    files = PublicFiles(tmp_path / "public")
+    files.configure(PROVIDER, Trust(LOG.key), tmp_path / "grounds")
+    files.show([record()])
+    assert not (tmp_path / "public" / "grounds.toml").exists()

@@ -37,8 +37,22 @@ def test_its_words(tmp_path: Path) -> None:
     service = Service(listen, tmp_path / "public", log, "haproxy")
     found = words(service)
     assert found.pop("--version")
+    assert found.pop("--root-is") == ""
     expected = {"--listen": "0.0.0.0:9465", "--root": str(tmp_path / "public"), "--user": "haproxy"}
     assert found == {**expected, "--note": "/run/holdfast/public.pid"}
     # A log that is made later is served from then on: other words are another service.
     (log / "public").mkdir(parents=True)
     assert words(service)["--ledger"] == str(log / "public")
+
+
+def test_another_folder_of_the_same_name_is_another_service(tmp_path: Path) -> None:
+    """Such as one that was put back from a backup: the old service would go on with the one that is gone."""
+    (listen,) = parse_listeners(["*:9465"])
+    service = Service(listen, tmp_path / "public", tmp_path / "log")
+    for folder in (tmp_path / "public", tmp_path / "log" / "public"):
+        folder.mkdir(parents=True)
+        before = words(service)
+        assert words(service) == before
+        folder.rename(folder.with_name("former"))
+        folder.mkdir()
+        assert words(service) != before

@@ -268,3 +268,15 @@ def test_blocks_from_before_there_were_proofs_are_kept_and_not_in_force(tmp_path
     house.start()
     assert (house.in_force, set(house.releases.withheld)) == ({"D-1"}, {"D-2"})
     house.store.close()
+
+
+@pytest.mark.parametrize("column", ["id", "body", "entry", "proof", "statement", "lifted"])
+@pytest.mark.parametrize("value", ["x'ff00'", "CAST(x'ff7b' AS TEXT)"])
+def test_a_damaged_row_keeps_no_edge_from_starting(house: House, column: str, value: str) -> None:
+    for each in (ONE, TWO):
+        house.releases.admit(released(each), NOW)
+    house.sql(f"UPDATE releases SET {column} = {value} WHERE id = 'D-1'")  # noqa: S608
+    house.start()
+    assert house.in_force == {"D-2"}
+    assert "D-2" in house.public()
+    assert all(isinstance(each.id, str) for each in house.releases.withheld.values())

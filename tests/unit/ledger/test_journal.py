@@ -145,6 +145,20 @@ def test_what_could_not_be_taken_back_either_is_written_again(path: Path, is_sam
     assert data[offset - at :].startswith(left)
 
 
+def test_a_read_may_give_less_than_was_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does of more than 2 GiB. What others have appended is not written over."""
+    several = [b"%d" % number * 500 for number in range(10)]
+    first = opened(path).span().end
+    for each in several:
+        opened(path).append([each])
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda file, count, at: pread(file, min(count, 1500), at))
+    assert opened(path).append([b"next"]) == first + 10
+    again = opened(path)
+    assert again.span().end == first + 11
+    assert read(again, first, first + 11) == [*several, b"next"]
+
+
 def test_one_that_has_become_shorter_is_refused(path: Path) -> None:
     journal = opened(path)
     journal.append([b"one"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,16 @@ def test_no_more_is_read_than_a_tile_can_have(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://log.example", "http://", "https://log.example:port", "https://log.example/?a", "http://[::1"],
+    [
+        "ftp://log.example",
+        "http://",
+        "https://log.example:port",
+        "https://log.example/?a",
+        "http://[::1",
+        "http://a..b",
+        f"http://{'a' * 70}",
+        "http://a b",
+    ],
 )
 def test_what_is_no_web_address(url: str) -> None:
     with pytest.raises(MalformedError):
@@ -66,3 +76,9 @@ def test_every_error_says_what_to_do_next(tmp_path: Path) -> None:
     with pytest.raises(LedgerError) as raised:
         FolderSource(tmp_path).get("checkpoint")
     assert raised.value.remedy
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "checkpoint")
+    with pytest.raises(StorageError, match="no plain file"):
+        FolderSource(tmp_path).get("checkpoint")

@@ -104,7 +104,8 @@ def test_a_cosignature_is_of_this_checkpoint_at_this_time() -> None:
 
 
 def test_what_was_seen_is_not_replaced_by_the_same_size() -> None:
-    assert decide(request(10, 10), seen(10)).remember is None
+    """But written down once more: whoever did may not have made it durable."""
+    assert decide(request(10, 10), seen(10)).remember == seen(10)
 
 
 def test_a_conflict_tells_the_size_that_was_seen() -> None:
