@@ -89,7 +89,13 @@ def listening(page: Page) -> Iterator[Heard]:
         ),
     )
     page.on("pageerror", lambda problem: heard.complaints.append(str(problem)))
-    page.on("requestfailed", lambda request: heard.complaints.append(request.url))
+    # Leaving a page aborts what is on its way: a second worker's script, where the first was quick to solve.
+    page.on(
+        "requestfailed",
+        lambda request: (
+            heard.complaints.append(request.url) if request.failure != "net::ERR_ABORTED" else None
+        ),
+    )
     page.on("request", lambda request: heard.urls.append(request.url))
     page.on(
         "response",
