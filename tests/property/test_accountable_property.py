@@ -15,7 +15,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.grounds import Measure, parse_grounds
 from tests.unit.accountable.test_decide import FILE, decided
 
-fields = st.text(st.characters(exclude_characters="\0"))
+fields = st.text(st.characters(codec="utf-8", exclude_characters="\0"))  # what can be committed to
 disclosures = st.builds(Disclosure, fields, st.text(), st.binary(min_size=32, max_size=32))
 drafts = st.builds(
     replace,
