@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from holdfast.accountable.draft import COURSE, Draft, dump_draft, load_draft
+from holdfast.ledger.files import Files, replace
 from holdfast.model.errors import HoldfastError, error
 
 
@@ -23,30 +23,13 @@ class Drafts:
         self._directory = directory
 
     def put(self, draft: Draft) -> None:
-        """Durable when it returns; all of it or nothing. Raises HoldfastError, and the former one stands."""
-        path = self._path(draft.kind, draft.id)
-        beside = path.with_suffix(f".{secrets.token_hex(4)}.new")
+        """Durable when it returns; all of it or nothing. Raises HoldfastError, and the former one stands.
+        Called while it is ``held``: what a kill has left beside it is then written over."""
         try:
             self._make()
-            for left in self._directory.glob(f"{path.stem}.????????.new"):  # by a kill: it has private fields
-                left.unlink(missing_ok=True)
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(dump_draft(draft))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.rename(path)
-            self._sync()
+            replace(Files(), self._path(draft.kind, draft.id), dump_draft(draft), 0o600)
         except OSError as refused:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
             raise self._refusal(refused) from refused
-
-    def _sync(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     def get(self, kind: str, identifier: str) -> Draft | None:
         """Raises HoldfastError for a file that cannot be read."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from holdfast.accountable.draft import Draft, Step
 from holdfast.accountable.drafts import Drafts
 from holdfast.accountable.own_log import OwnLog
+from holdfast.ledger.files import Files, sync_folder
 from holdfast.model.errors import HoldfastError, error
 from holdfast.model.grounds import LONGEST_FILE, Grounds, parse_grounds
 from holdfast.model.record import GROUNDS
@@ -70,6 +71,7 @@ def replace_file(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.rename(path)
+        sync_folder(Files(), path.parent)
     except OSError as refused:
         beside.unlink(missing_ok=True)
         raise _unwritten(path, refused) from refused

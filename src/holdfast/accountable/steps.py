@@ -157,10 +157,11 @@ class Office:
         return draft.onward(index=index)
 
     def _check_log(self) -> None:
-        """Whether the log still has the last decision that this machine has published in it."""
+        """Raises HoldfastError where the log has lost the last decision that this machine has published."""
         known = [each for each in self._drafts.all() if each.index is not None and each.proof]
-        latest = sorted(known, key=_index, reverse=True)
-        any(self._log.check_holds(each.entry, _index(each), each.proof) for each in latest)
+        for each in sorted(known, key=_index, reverse=True):
+            if self._log.check_holds(each.entry, _index(each), each.proof):
+                return
 
     def _publish(self, draft: Draft) -> Draft:
         return draft.onward(proof=self._log.publish(draft.entry, _index(draft)))
@@ -183,13 +184,13 @@ class Office:
         return draft.onward()
 
     def _use(self, draft: Draft) -> Draft:
-        if not any(map(self._is_later(draft), self._drafts.all())):  # else that one stays in use
+        if not any(self._is_later(other, draft) for other in self._drafts.all()):  # else that one stays
             self._use_grounds(draft.document.encode())
         return draft.onward()
 
-    def _is_later(self, draft: Draft) -> Callable[[Draft], bool]:
-        """Whether grounds are in use that this log has after those of ``draft``."""
-        return lambda other: (
+    def _is_later(self, other: Draft, draft: Draft) -> bool:
+        """Whether ``other`` is of grounds that are in use, and that this log has after those of ``draft``."""
+        return (
             (other.kind, other.step) == (GROUNDS, Step.IN_USE)
             and _index(other) > _index(draft)
             and self._log.has_signed(other.entry, other.proof)

@@ -71,7 +71,7 @@ def test_an_id_is_no_path(tmp_path: Path, identifier: str) -> None:
 def test_what_a_kill_has_left_beside_goes_with_the_next_step(tmp_path: Path) -> None:
     """It has the private fields."""
     drafts, draft = Drafts(tmp_path), decided()
-    left = tmp_path / f"block:{draft.id}.0123abcd.new"
+    left = tmp_path / f"block:{draft.id}.json.new"
     left.write_text("facts")
     drafts.put(draft)
     assert [each.name for each in tmp_path.iterdir()] == [f"block:{draft.id}.json"]
